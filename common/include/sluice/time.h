@@ -1,0 +1,57 @@
+// Durations and moments in whole milliseconds, as Spark counts them.
+#pragma once
+#include <compare>
+#include <cstdint>
+#include <string>
+
+#include "sluice/abi.h"
+
+namespace sluice {
+inline namespace SLUICE_ABI {
+
+class Duration {
+ public:
+  constexpr Duration() = default;
+  constexpr explicit Duration(std::int64_t milliseconds) : ms_(milliseconds) {}
+  constexpr std::int64_t milliseconds() const { return ms_; }
+  constexpr bool isZero() const { return ms_ == 0; }
+  constexpr bool isMultipleOf(Duration other) const { return other.ms_ != 0 && ms_ % other.ms_ == 0; }
+  friend constexpr Duration operator+(Duration a, Duration b) { return Duration(a.ms_ + b.ms_); }
+  friend constexpr Duration operator-(Duration a, Duration b) { return Duration(a.ms_ - b.ms_); }
+  friend constexpr Duration operator*(Duration a, std::int64_t n) { return Duration(a.ms_ * n); }
+  friend constexpr double operator/(Duration a, Duration b) { return double(a.ms_) / double(b.ms_); }
+  friend constexpr auto operator<=>(Duration, Duration) = default;
+  std::string toString() const { return std::to_string(ms_) + " ms"; }
+
+ private:
+  std::int64_t ms_ = 0;
+};
+
+constexpr Duration Milliseconds(std::int64_t n) { return Duration(n); }
+constexpr Duration Seconds(std::int64_t n) { return Duration(n * 1000); }
+constexpr Duration Minutes(std::int64_t n) { return Duration(n * 60'000); }
+
+// Milliseconds since 1970. A batch's time is the end of the interval whose data it holds.
+class Time {
+ public:
+  constexpr Time() = default;
+  constexpr explicit Time(std::int64_t milliseconds) : ms_(milliseconds) {}
+  constexpr std::int64_t milliseconds() const { return ms_; }
+  constexpr Time floor(Duration d, Time zero = Time()) const {
+    std::int64_t past = ms_ - zero.ms_, step = d.milliseconds();
+    std::int64_t down = past >= 0 ? past / step : -((-past + step - 1) / step);
+    return Time(zero.ms_ + down * step);
+  }
+  constexpr bool isMultipleOf(Duration d) const { return d.milliseconds() != 0 && ms_ % d.milliseconds() == 0; }
+  friend constexpr Time operator+(Time t, Duration d) { return Time(t.ms_ + d.milliseconds()); }
+  friend constexpr Time operator-(Time t, Duration d) { return Time(t.ms_ - d.milliseconds()); }
+  friend constexpr Duration operator-(Time a, Time b) { return Duration(a.ms_ - b.ms_); }
+  friend constexpr auto operator<=>(Time, Time) = default;
+  std::string toString() const { return std::to_string(ms_) + " ms"; }
+
+ private:
+  std::int64_t ms_ = 0;
+};
+
+}  // inline namespace SLUICE_ABI
+}  // namespace sluice

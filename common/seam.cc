@@ -1,0 +1,20 @@
+// Key functions of the seam's classes: their type information lives here, once.
+#include "sluice/error.h"
+#include "sluice/operator.h"
+#include "sluice/receiver_base.h"
+
+namespace sluice {
+inline namespace SLUICE_ABI {
+
+Error::~Error() = default;
+Spill::~Spill() = default;
+TaskContext::~TaskContext() = default;
+Cursor::~Cursor() = default;
+Operator::~Operator() = default;
+BlockSink::~BlockSink() = default;
+ReceiverBase::~ReceiverBase() = default;
+
+void throwError(ErrorKind kind, std::string_view what) { throw Error(kind, std::string(what)); }
+
+}  // inline namespace SLUICE_ABI
+}  // namespace sluice
