@@ -1,0 +1,68 @@
+// An executor's control: which tasks may start, what to push to whom, blocks and their copies, versions, staging. Pure: see
+// common/machine.h. The data plane beside it (Runtime: store, shuffle, task body) runs on slot threads.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/machine.h"
+#include "common/plan_view.h"
+
+namespace sluice::executor {
+
+class Runtime;  // worker/executor/runtime.h
+
+// Everything a slot needs to run one task; made by the machine.
+struct TaskSpec {
+  proto::InstanceId instance;
+  std::uint32_t k = 0;
+  std::uint32_t stage = 0, partition = 0, attempt = 0;
+  std::int64_t whenMs = 0;
+  std::uint64_t captures = 0;  // version
+  std::uint64_t inputBytes = 0;  // known estimate: for waking helpers
+  bool cautious = false;
+  std::shared_ptr<const struct Installed> template_;  // plan, captures, epoch
+  std::shared_ptr<const Facts> facts;
+};
+
+struct TaskDone;  // what came of it; worker/executor/runtime.h
+
+class Effects : public sluice::Effects {
+ public:
+  // Runs the task on a slot, then onTaskDone. The shell starts them in this order.
+  virtual void run(std::shared_ptr<const TaskSpec> task) = 0;
+  // Runs `work` on the thread for disk syncs and sends, then `done` on the machine's strand (publish, checkpoint files, fetches).
+  virtual void background(std::function<void()> work, std::function<void(Moment)> done) = 0;
+  // Starts a receiver or planner on a thread of its own; its sink calls post back through the shell.
+  virtual void startThread(std::function<void()> body) = 0;
+};
+
+struct Options {
+  AppId app;
+  ExecutorId executor;
+  std::uint32_t slots = 1;
+  std::uint64_t memoryBytes = 512ull << 20;
+  std::string host = "localhost";
+  std::string address;        // where other executors reach it
+  std::string spillDirectory; // made by the shell, removed by it
+};
+
+class SLUICE_INTERNAL Machine : public sluice::Machine {
+ public:
+  Machine(Options options, Effects& effects, Runtime& runtime);
+  ~Machine() override;
+
+  void start(Moment now);  // reports to the master once there is a session
+  void onMessage(Peer from, const EnvelopePtr& envelope, Moment now) override;
+  void onSession(Peer with, bool up, Moment now) override;
+  void onTimer(TimerName timer, Moment now) override;
+  void onTaskDone(std::shared_ptr<const TaskSpec> task, TaskDone done, Moment now);
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sluice::executor
