@@ -37,7 +37,8 @@ class Time {
   constexpr Time() = default;
   constexpr explicit Time(std::int64_t milliseconds) : ms_(milliseconds) {}
   constexpr std::int64_t milliseconds() const { return ms_; }
-  constexpr Time floor(Duration d, Time zero = Time()) const {
+  constexpr Time floor(Duration d) const { return floor(d, Time(0)); }
+  constexpr Time floor(Duration d, Time zero) const {
     std::int64_t past = ms_ - zero.ms_, step = d.milliseconds();
     std::int64_t down = past >= 0 ? past / step : -((-past + step - 1) / step);
     return Time(zero.ms_ + down * step);
