@@ -1,0 +1,359 @@
+#include "common/conf.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <numeric>
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view kPrefix = "sluice.", kSparkPrefix = "spark.";
+
+// Keys that a Spark user may bring along and that mean nothing here. A name ending in '.' stands for all below it.
+struct Meaningless {
+  std::string_view name, why;
+};
+constexpr Meaningless kMeaningless[] = {
+    {"serializer", "records are encoded by their types"},
+    {"kryo.", "records are encoded by their types"},
+    {"kryoserializer.", "records are encoded by their types"},
+    {"memory.", "an executor has one budget, sluice.executor.memory"},
+    {"executor.memoryOverhead", "an executor has one budget, sluice.executor.memory"},
+    {"executor.extraJavaOptions", "there is no virtual machine"},
+    {"driver.extraJavaOptions", "there is no virtual machine"},
+    {"driver.memory", "a driver takes what it needs"},
+    {"driver.cores", "a driver takes no slot"},
+    {"task.cpus", "a task takes one slot"},
+    {"jars", "files that an application needs are shipped with its module"},
+    {"shuffle.", "shuffles need no settings"},
+    {"rdd.compress", "what is kept is stored as encoded rows"},
+    {"io.compression.", "compression is chosen by where the bytes go"},
+    {"broadcast.", "broadcasts need no settings"},
+    {"locality.", "tasks run where their input lies, without waiting"},
+    {"rpc.", "the transport needs no settings"},
+    {"network.", "the transport needs no settings"},
+    {"scheduler.", "jobs of an application share its slots as they come"},
+    {"hadoop.", "there is no Hadoop here"},
+    {"yarn.", "there is no YARN here"},
+    {"sql.", "there is no SQL in this version"},
+    {"speculation", "slow tasks are not run twice in this version"},
+    {"speculation.", "slow tasks are not run twice in this version"},
+    {"dynamicAllocation.", "an application keeps its executors in this version"},
+    {"eventLog.", "there is no event log in this version"},
+    {"history.", "there is no history server in this version"},
+    {"ui.", "there is no web page of applications in this version"},
+    {"metrics.", "there are no metrics sinks in this version"},
+    {"streaming.concurrentJobs", "use sluice.streaming.concurrentBatches"},
+    {"streaming.minRememberDuration", "use sluice.streaming.fileStream.minRememberDuration"},
+    {"streaming.stopGracefullyOnShutdown", "Ctrl-C and SIGTERM always stop gracefully, a second one at once"},
+    {"streaming.receiver.maxRate", "receivers are not rate-limited in this version"},
+    {"streaming.receiver.writeAheadLog.", "received blocks are replicated instead"},
+    {"streaming.backpressure.", "rates are not adapted in this version; full memory slows receivers"},
+    {"streaming.dynamicAllocation.", "an application keeps its executors in this version"},
+    {"streaming.kafka.", "there is no Kafka source in this version"},
+    {"streaming.ui.", "there is no web page of applications in this version"},
+};
+
+const ConfKey* findKey(std::string_view name) {
+  for (const ConfKey& key : kConfKeys) {
+    if (name == key.name) return &key;
+  }
+  return nullptr;
+}
+
+const Meaningless* findMeaningless(std::string_view tail) {
+  for (const auto& entry : kMeaningless) {
+    if (entry.name.ends_with('.') ? tail.starts_with(entry.name) : tail == entry.name) return &entry;
+  }
+  return nullptr;
+}
+
+bool sameLetter(char a, char b) {
+  return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+}
+
+std::size_t editDistance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0]++;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      std::size_t above = row[j + 1];
+      row[j + 1] = std::min({above + 1, row[j] + 1, diagonal + (sameLetter(a[i], b[j]) ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row.back();
+}
+
+std::string nearest(std::string_view name) {
+  const ConfKey* best = nullptr;
+  std::size_t bestDistance = SIZE_MAX;
+  for (const ConfKey& key : kConfKeys) {
+    std::size_t distance = editDistance(name, key.name);
+    if (distance < bestDistance) best = &key, bestDistance = distance;
+  }
+  return bestDistance <= std::max<std::size_t>(3, name.size() / 3) ? best->name : "";
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
+  return text;
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = char(std::tolower(static_cast<unsigned char>(c)));
+  return result;
+}
+
+// A number and what stands behind it: "64MiB" -> 64, "mib".
+std::optional<std::pair<double, std::string>> numberAndUnit(std::string_view text) {
+  text = trim(text);
+  double number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  if (error != std::errc() || !(number >= 0)) return std::nullopt;
+  return std::pair(number, lower(trim(text.substr(std::size_t(end - text.data())))));
+}
+
+std::optional<double> scaled(std::string_view text, std::string_view bareUnit,
+                             std::initializer_list<std::pair<std::string_view, double>> units) {
+  auto parsed = numberAndUnit(text);
+  if (!parsed) return std::nullopt;
+  std::string_view unit = parsed->second.empty() ? bareUnit : std::string_view(parsed->second);
+  for (const auto& [name, factor] : units) {
+    double value = parsed->first * factor;
+    if (name == unit) return value < 9e18 ? std::optional(value) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> parseCount(std::string_view text) {
+  text = trim(text);
+  std::int64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// Why the value cannot be this key's; empty: it can.
+std::string complaint(const ConfKey& key, std::string_view value) {
+  switch (key.type) {
+    case ConfType::kText:
+      return "";
+    case ConfType::kFlag:
+      return parseFlag(value) ? "" : "is neither true nor false";
+    case ConfType::kCount: {
+      auto count = parseCount(value);
+      return count && *count > 0 ? "" : "is not a positive whole number";
+    }
+    case ConfType::kSize:
+      return parseSize(value, key.unit) ? "" : "is not a size; write a number and a unit, such as 512m or 1g";
+    case ConfType::kTime:
+      return parseTimeMs(value, key.unit) ? "" : "is not a time; write a number and a unit, such as 200ms, 2s or 1m";
+  }
+  return "";
+}
+
+absl::Status refuse(std::string_view where, const std::string& what) {
+  std::string line = where.empty() ? what : std::string(where) + ": " + what;
+  return absl::InvalidArgumentError(line);
+}
+
+const char* typeName(ConfType type) {
+  switch (type) {
+    case ConfType::kText:
+      return "text";
+    case ConfType::kFlag:
+      return "true or false";
+    case ConfType::kCount:
+      return "number";
+    case ConfType::kSize:
+      return "size";
+    case ConfType::kTime:
+      return "time";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> parseSize(std::string_view text, std::string_view unit) {
+  constexpr double k = 1024, m = k * k, g = m * k, t = g * k, p = t * k;
+  auto bytes = scaled(text, unit,
+                      {{"b", 1},
+                       {"k", k},
+                       {"kb", k},
+                       {"kib", k},
+                       {"m", m},
+                       {"mb", m},
+                       {"mib", m},
+                       {"g", g},
+                       {"gb", g},
+                       {"gib", g},
+                       {"t", t},
+                       {"tb", t},
+                       {"tib", t},
+                       {"p", p},
+                       {"pb", p},
+                       {"pib", p}});
+  return bytes ? std::optional(std::uint64_t(*bytes)) : std::nullopt;
+}
+
+std::optional<std::int64_t> parseTimeMs(std::string_view text, std::string_view unit) {
+  constexpr double s = 1000, m = 60 * s, h = 60 * m, d = 24 * h;
+  auto ms =
+      scaled(text, unit, {{"us", 1e-3}, {"ms", 1}, {"s", s}, {"sec", s}, {"m", m}, {"min", m}, {"h", h}, {"d", d}});
+  // What is less than a millisecond cannot be told from nothing.
+  if (!ms || (*ms > 0 && *ms < 1)) return std::nullopt;
+  return std::int64_t(*ms);
+}
+
+std::optional<bool> parseFlag(std::string_view text) {
+  std::string value = lower(trim(text));
+  if (value == "true") return true;
+  if (value == "false") return false;
+  return std::nullopt;
+}
+
+absl::Status Settings::set(std::string_view name, std::string_view value, ConfOrigin origin, std::string_view where) {
+  std::string key(trim(name));
+  value = trim(value);
+  if (key.starts_with(kSparkPrefix)) {
+    std::string ours = std::string(kPrefix) + key.substr(kSparkPrefix.size());
+    const Meaningless* without = findMeaningless(std::string_view(ours).substr(kPrefix.size()));
+    if (without) return refuse(where, key + " has no counterpart here (" + std::string(without->why) + "); remove it");
+    std::string near = findKey(ours) ? ours : nearest(ours);
+    if (near.empty()) return refuse(where, key + " has no counterpart here; remove it (--help conf lists all keys)");
+    return refuse(where, key + " is Spark's name; write " + near);
+  }
+  if (!key.starts_with(kPrefix)) {
+    warnings_.push_back((where.empty() ? "" : std::string(where) + ": ") + key +
+                        " is ignored: keys of Sluice begin with sluice.");
+    return absl::OkStatus();
+  }
+  const ConfKey* entry = findKey(key);
+  if (!entry) {
+    if (const Meaningless* without = findMeaningless(std::string_view(key).substr(kPrefix.size()))) {
+      warnings_.push_back((where.empty() ? "" : std::string(where) + ": ") + key +
+                          " is ignored: " + std::string(without->why));
+      return absl::OkStatus();
+    }
+    std::string near = nearest(key);
+    return refuse(
+        where, "unknown key " + key + (near.empty() ? "; --help conf lists all keys" : "; did you mean " + near + "?"));
+  }
+  if (!value.empty() || entry->type != ConfType::kText) {
+    if (std::string why = complaint(*entry, value); !why.empty())
+      return refuse(where, key + "=" + std::string(value) + " " + why);
+  }
+  auto [it, fresh] = values_.try_emplace(key, Value{std::string(value), origin});
+  if (!fresh && origin >= it->second.origin) it->second = {std::string(value), origin};
+  return absl::OkStatus();
+}
+
+absl::Status Settings::setPair(std::string_view pair, ConfOrigin origin, std::string_view where) {
+  std::size_t at = pair.find('=');
+  if (at == std::string_view::npos || trim(pair.substr(0, at)).empty()) {
+    return refuse(where, "\"" + std::string(pair) + "\" is not of the form key=value");
+  }
+  return set(pair.substr(0, at), pair.substr(at + 1), origin, where);
+}
+
+absl::Status Settings::readFile(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return absl::NotFoundError("cannot read " + path + ": " + std::strerror(errno));
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    std::string_view text = trim(line);
+    if (text.empty() || text.front() == '#' || text.front() == '!') continue;
+    std::string where = path + ":" + std::to_string(number);
+    std::size_t end = 0;
+    while (end < text.size() && !std::isspace(static_cast<unsigned char>(text[end])) && text[end] != '=' &&
+           text[end] != ':')
+      ++end;
+    std::string_view value = trim(text.substr(end));
+    if (end == 0 || value.empty()) return refuse(where, "\"" + std::string(text) + "\" is not of the form key value");
+    if (value.front() == '=' || value.front() == ':') value = trim(value.substr(1));
+    if (auto status = set(text.substr(0, end), value, ConfOrigin::kFile, where); !status.ok()) return status;
+  }
+  if (file.bad()) return absl::UnavailableError("cannot read " + path + ": " + std::strerror(errno));
+  return absl::OkStatus();
+}
+
+absl::Status Settings::readEnvironment(const std::function<const char*(const char*)>& get) {
+  constexpr std::pair<const char*, const char*> kNames[] = {
+      {"SLUICE_MASTER", conf::kMaster.entry.name},
+      {"SLUICE_EXECUTOR_MEMORY", conf::kExecutorMemory.entry.name},
+      {"SLUICE_EXECUTOR_CORES", conf::kExecutorCores.entry.name},
+      {"SLUICE_LOCAL_DIR", conf::kLocalDir.entry.name},
+      {"SLUICE_WORK_DIR", conf::kWorkDir.entry.name}};
+  for (const auto& [variable, key] : kNames) {
+    const char* value = get ? get(variable) : std::getenv(variable);
+    if (!value || !*value) continue;
+    if (auto status = set(key, value, ConfOrigin::kEnvironment, "environment variable " + std::string(variable));
+        !status.ok())
+      return status;
+  }
+  return absl::OkStatus();
+}
+
+std::optional<std::string> Settings::text(std::string_view key) const {
+  auto it = values_.find(std::string(key));
+  if (it != values_.end()) return it->second.text;
+  const ConfKey* entry = findKey(key);
+  return entry && *entry->standard ? std::optional<std::string>(entry->standard) : std::nullopt;
+}
+
+template <>
+std::optional<std::string> Settings::find(const Key<std::string>& key) const {
+  return text(key.entry.name);
+}
+template <>
+std::optional<bool> Settings::find(const Key<bool>& key) const {
+  auto value = text(key.entry.name);
+  return value ? parseFlag(*value) : std::nullopt;
+}
+template <>
+std::optional<std::int64_t> Settings::find(const Key<std::int64_t>& key) const {
+  auto value = text(key.entry.name);
+  return value ? parseCount(*value) : std::nullopt;
+}
+template <>
+std::optional<ByteCount> Settings::find(const Key<ByteCount>& key) const {
+  auto value = text(key.entry.name);
+  auto bytes = value ? parseSize(*value, key.entry.unit) : std::nullopt;
+  return bytes ? std::optional(ByteCount{*bytes}) : std::nullopt;
+}
+template <>
+std::optional<Duration> Settings::find(const Key<Duration>& key) const {
+  auto value = text(key.entry.name);
+  auto ms = value ? parseTimeMs(*value, key.entry.unit) : std::nullopt;
+  return ms ? std::optional(Duration(*ms)) : std::nullopt;
+}
+
+std::vector<std::pair<std::string, std::string>> Settings::all() const {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const auto& [key, value] : values_) pairs.emplace_back(key, value.text);
+  return pairs;
+}
+
+std::string Settings::help() {
+  std::string out = "Settings, by --conf KEY=VALUE, --properties-file, conf/sluice-defaults.conf or in the program:\n";
+  for (const ConfKey& key : kConfKeys) {
+    out += "  " + std::string(key.name) + "\n      " + key.doc + ".\n      " + typeName(key.type);
+    if (*key.unit)
+      out += std::string(", bare numbers in ") + (std::string_view(key.unit) == "b"   ? "bytes"
+                                                  : std::string_view(key.unit) == "m" ? "MiB"
+                                                                                      : key.unit);
+    out += *key.standard ? std::string("; standard: ") + key.standard + "\n" : "; not set by standard\n";
+  }
+  return out;
+}
+
+}  // namespace sluice

@@ -1,0 +1,111 @@
+// Every setting there is: one table, which also checks values and prints `--help conf`. A key is added here together
+// with the code that reads it.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "sluice/time.h"
+
+namespace sluice {
+
+enum class ConfType : std::uint8_t { kText, kFlag, kCount, kSize, kTime };
+
+// `unit`: what a bare number means, as in Spark ("ms", "s" for times, "b", "m" for sizes). `standard`: "" is not set.
+struct ConfKey {
+  const char* name;
+  ConfType type;
+  const char* standard;
+  const char* unit;
+  const char* doc;
+};
+
+template <class T>
+struct ConfTypeOf;
+template <>
+struct ConfTypeOf<std::string> {
+  static constexpr ConfType value = ConfType::kText;
+};
+template <>
+struct ConfTypeOf<bool> {
+  static constexpr ConfType value = ConfType::kFlag;
+};
+template <>
+struct ConfTypeOf<std::int64_t> {
+  static constexpr ConfType value = ConfType::kCount;
+};
+template <>
+struct ConfTypeOf<struct ByteCount> {
+  static constexpr ConfType value = ConfType::kSize;
+};
+template <>
+struct ConfTypeOf<Duration> {
+  static constexpr ConfType value = ConfType::kTime;
+};
+
+// A size in bytes.
+struct ByteCount {
+  std::uint64_t bytes = 0;
+  friend constexpr auto operator<=>(ByteCount, ByteCount) = default;
+};
+
+// What T's key is called in code: settings.get(conf::kBlockInterval) is a Duration.
+template <class T>
+struct Key {
+  ConfKey entry;
+};
+
+// X(constant, type, name, standard, unit, doc)
+#define SLUICE_CONF_KEYS(X)                                                                                            \
+  X(kAppName, std::string, "app.name", "", "", "Name of the application, as shown in lists and logs")                  \
+  X(kMaster, std::string, "master", "", "",                                                                            \
+    "local, local[N], local[N,F], local[*], local-cluster[n,cores,memoryMb] or sluice://HOST:PORT")                    \
+  X(kDeployMode, std::string, "submit.deployMode", "client", "", "client: the driver runs here; cluster: on a worker") \
+  X(kExecutorMemory, ByteCount, "executor.memory", "", "m",                                                            \
+    "Budget of one executor for blocks, caches, tables and state; else the worker's --memory")                         \
+  X(kExecutorCores, std::int64_t, "executor.cores", "", "",                                                            \
+    "Task slots of one executor; else all that the worker offers")                                                     \
+  X(kCoresMax, std::int64_t, "cores.max", "", "",                                                                      \
+    "Task slots of the application over the whole cluster; else all there are")                                        \
+  X(kDefaultParallelism, std::int64_t, "default.parallelism", "", "",                                                  \
+    "Partitions where no count is named; else the slots of the application")                                           \
+  X(kTaskMaxFailures, std::int64_t, "task.maxFailures", "4", "",                                                       \
+    "Tries of a task before its job fails (local[N]: 1, local[N,F]: F)")                                               \
+  X(kDriverTimeout, Duration, "driver.timeout", "60s", "s",                                                            \
+    "A client-mode application ends when its driver has been gone for this long")                                      \
+  X(kDriverMaxResultSize, ByteCount, "driver.maxResultSize", "1g", "b",                                                \
+    "An action whose results are larger than this fails; 0: no limit")                                                 \
+  X(kBlockInterval, Duration, "streaming.blockInterval", "200ms", "ms",                                                \
+    "A receiver's block is closed after this time at the latest")                                                      \
+  X(kConcurrentBatches, std::int64_t, "streaming.concurrentBatches", "1", "",                                          \
+    "Batches of a stream that may run at the same time")                                                               \
+  X(kReceiverRestartDelay, Duration, "streaming.receiverRestartDelay", "2s", "ms",                                     \
+    "Wait before a receiver that failed is started again")                                                             \
+  X(kCheckpointDirectory, std::string, "streaming.checkpoint.directory", "", "",                                       \
+    "Where streams keep their checkpoints, as checkpoint(dir)")                                                        \
+  X(kGracefulStopTimeout, Duration, "streaming.gracefulStopTimeout", "", "ms",                                         \
+    "Longest wait of a graceful stop; else ten batch intervals")                                                       \
+  X(kMinRememberDuration, Duration, "streaming.fileStream.minRememberDuration", "60s", "s",                            \
+    "Files older than this are not looked at")                                                                         \
+  X(kUnpersist, bool, "streaming.unpersist", "true", "",                                                               \
+    "Values of a stream are released when no batch can ask for them any more")                                         \
+  X(kLocalIsolate, bool, "local.isolate", "", "",                                                                      \
+    "local[N]: operators run from a second copy of the module (on under sluice-submit)")                               \
+  X(kLocalDir, std::string, "local.dir", "", "", "Where executors spill; else $TMPDIR, else /tmp")                     \
+  X(kWorkDir, std::string, "work.dir", "", "",                                                                         \
+    "Where daemons keep journals, packages and logs; else $XDG_STATE_HOME/sluice, as root /var/lib/sluice")            \
+  X(kWorkerTimeout, Duration, "worker.timeout", "60s", "s", "A worker that has not been heard of for this long is lost")
+
+namespace conf {
+#define SLUICE_CONF_CONSTANT(constant, type, name, standard, unit, doc) \
+  inline constexpr Key<type> constant{{"sluice." name, ConfTypeOf<type>::value, standard, unit, doc}};
+SLUICE_CONF_KEYS(SLUICE_CONF_CONSTANT)
+#undef SLUICE_CONF_CONSTANT
+}  // namespace conf
+
+inline constexpr ConfKey kConfKeys[] = {
+#define SLUICE_CONF_ENTRY(constant, type, name, standard, unit, doc) conf::constant.entry,
+    SLUICE_CONF_KEYS(SLUICE_CONF_ENTRY)
+#undef SLUICE_CONF_ENTRY
+};
+
+}  // namespace sluice
