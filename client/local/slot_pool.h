@@ -1,0 +1,64 @@
+// The slots of an in-process cluster. A thread that waits for a job runs tasks itself; helpers are woken for work worth waking them.
+#pragma once
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+
+namespace sluice::local {
+
+class SlotPool {
+ public:
+  struct Work {
+    std::uint32_t executor = 0;
+    std::uint64_t kind = 0;  // tasks of one kind (template and stage) are alike: how long the last ones took tells about the next
+    std::uint64_t inputBytes = 0;
+    std::function<void()> run;
+  };
+  // `slots` tasks of one executor run at a time, on `threads` helpers and the waiting callers together.
+  SlotPool(int executors, int slots);
+  ~SlotPool() { stop(); }
+
+  void submit(Work work);
+  // Runs one piece of work on this thread, if there is any and a slot is free.
+  bool runOne();
+  int drop(std::uint32_t executor);  // what has not begun; how many that were
+  void stop();
+
+  // While it lives, work submitted by this thread is left to this thread if that is quick enough: it is about to call runOne().
+  class Caller {
+   public:
+    Caller();
+    ~Caller();
+  };
+  // Wakes helpers for whatever was left to a caller that will not come.
+  void wakeForLeft();
+
+ private:
+  struct Kind {
+    double usEach = -1;  // moving average; < 0: unknown
+  };
+  bool takeLocked(Work& work);
+  void finish(const Work& work, double us);
+  bool worthWaking(const Work& work);
+  void wakeLocked();
+  void helper();
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Work> queue_;
+  std::vector<int> running_;  // by executor
+  int slots_;
+  int idle_ = 0, threads_ = 0, maxThreads_;
+  bool stopped_ = false;
+  absl::flat_hash_map<std::uint64_t, Kind> kinds_;
+  std::vector<std::thread> helpers_;
+};
+
+}  // namespace sluice::local

@@ -1,0 +1,354 @@
+#include "client/testing/simulated_cluster.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <deque>
+
+#include "master/manifest_files.h"
+#include "sluice/error.h"
+
+namespace sluice::testing {
+namespace {
+
+constexpr AppId kApp{1};
+constexpr Peer kDriverPeer{Role::kDriver, 1};
+constexpr std::int64_t kLongestWaitUs = 3'600'000'000;
+
+}  // namespace
+
+struct SimulatedCluster::Node {
+  ExecutorId id;
+  bool alive = true;
+  int running = 0;
+  std::deque<std::shared_ptr<const executor::TaskSpec>> waiting;
+  std::unique_ptr<ExecutorEffects> effects;
+  std::unique_ptr<executor::Runtime> runtime;
+  std::unique_ptr<executor::Machine> machine;
+  Peer peer() const { return {Role::kExecutor, id.value}; }
+};
+
+class SimulatedCluster::DriverLink final : public Link {
+ public:
+  explicit DriverLink(SimulatedCluster& cluster) : cluster_(cluster) {}
+  void send(Peer to, EnvelopePtr envelope) override {
+    std::lock_guard lock(cluster_.mutex_);
+    cluster_.send(kDriverPeer, to, std::move(envelope));
+  }
+  void connect(Peer to, const std::string&) override {
+    std::lock_guard lock(cluster_.mutex_);
+    cluster_.open(kDriverPeer, to);
+  }
+  void disconnect(Peer from) override {
+    std::lock_guard lock(cluster_.mutex_);
+    cluster_.breakSession(kDriverPeer, from, false);
+  }
+  void close() override {}
+
+ private:
+  SimulatedCluster& cluster_;
+};
+
+class SimulatedCluster::MasterEffects final : public master::Effects {
+ public:
+  explicit MasterEffects(SimulatedCluster& cluster) : cluster_(cluster) {}
+  void send(Peer to, EnvelopePtr envelope, std::uint64_t after) override {
+    if (after <= synced_) {
+      cluster_.send(kMasterPeer, to, std::move(envelope));
+    } else {
+      held_.push_back({after, to, std::move(envelope)});
+    }
+  }
+  void arm(TimerName timer, Moment at) override {
+    std::uint64_t number = ++cluster_.timers_[{kMasterPeer, timer}];
+    cluster_.at(std::max(at, cluster_.now_), [this, timer, number] {
+      if (cluster_.timers_[{kMasterPeer, timer}] == number) cluster_.master_->onTimer(timer, cluster_.now_);
+    });
+  }
+  void disarm(TimerName timer) override { ++cluster_.timers_[{kMasterPeer, timer}]; }
+  void log(const std::string&) override {}
+  std::uint64_t append(const proto::JournalRecord&) override {
+    std::uint64_t sequence = ++appended_;
+    cluster_.after(100, 1'000, [this, sequence] {
+      if (sequence <= synced_) return;  // a later group sync covered it
+      synced_ = sequence;
+      cluster_.master_->onSynced(sequence, cluster_.now_);
+      auto due = std::stable_partition(held_.begin(), held_.end(), [&](const Held& h) { return h.after <= synced_; });
+      std::vector<Held> leave(std::make_move_iterator(held_.begin()), std::make_move_iterator(due));
+      held_.erase(held_.begin(), due);
+      for (auto& h : leave) cluster_.send(kMasterPeer, h.to, std::move(h.envelope));
+    });
+    return sequence;
+  }
+  void appendLog(AppId, std::uint64_t, const std::string&) override {}
+  void sendLog(Peer, AppId, std::uint64_t) override {}
+  void writeManifest(AppId app, std::uint32_t stream, const std::string& directory, const proto::Manifest& manifest, int keep) override {
+    cluster_.after(200, 3'000, [=, this] {
+      auto status = master::writeManifest(directory, manifest, keep);
+      cluster_.master_->onManifestWritten(app, stream, manifest.when_ms(), std::string(status.message()), cluster_.now_);
+    });
+  }
+  void readManifest(AppId app, std::uint32_t stream, const std::string& directory) override {
+    cluster_.after(200, 3'000, [=, this] {
+      master::ManifestRead read;
+      auto status = master::readManifest(directory, read);
+      cluster_.master_->onManifestRead(app, stream, read.manifest ? &*read.manifest : nullptr, std::string(status.message()),
+                                       read.warning, cluster_.now_);
+    });
+  }
+
+ private:
+  struct Held {
+    std::uint64_t after;
+    Peer to;
+    EnvelopePtr envelope;
+  };
+  SimulatedCluster& cluster_;
+  std::uint64_t appended_ = 0, synced_ = 0;
+  std::vector<Held> held_;
+};
+
+class SimulatedCluster::ExecutorEffects final : public executor::Effects {
+ public:
+  ExecutorEffects(SimulatedCluster& cluster, Node& node) : cluster_(cluster), node_(node) {}
+  void send(Peer to, EnvelopePtr envelope, std::uint64_t) override { cluster_.send(node_.peer(), to, std::move(envelope)); }
+  void arm(TimerName timer, Moment at) override {
+    std::uint64_t number = ++cluster_.timers_[{node_.peer(), timer}];
+    cluster_.at(std::max(at, cluster_.now_), [this, timer, number] {
+      if (node_.alive && cluster_.timers_[{node_.peer(), timer}] == number) node_.machine->onTimer(timer, cluster_.now_);
+    });
+  }
+  void disarm(TimerName timer) override { ++cluster_.timers_[{node_.peer(), timer}]; }
+  void log(const std::string&) override {}
+  void run(std::shared_ptr<const executor::TaskSpec> task) override {
+    node_.waiting.push_back(std::move(task));
+    startTasks();
+  }
+  void background(std::function<void()> work, std::function<void(Moment)> done) override {
+    cluster_.after(50, 3'000, [this, work = std::move(work), done = std::move(done)] {
+      if (!node_.alive) return;
+      work();
+      done(cluster_.now_);
+    });
+  }
+  void startThread(std::function<void()>) override {
+    throw Error(ErrorKind::kIllegalState, "receivers have threads of their own and cannot run in the simulated cluster; use Cluster::input");
+  }
+  void post(std::function<void(Moment)> event) override {
+    cluster_.at(cluster_.now_, [this, event = std::move(event)] {
+      if (node_.alive) event(cluster_.now_);
+    });
+  }
+
+ private:
+  void startTasks() {
+    while (node_.alive && node_.running < cluster_.options_.slots && !node_.waiting.empty()) {
+      auto task = std::move(node_.waiting.front());
+      node_.waiting.pop_front();
+      ++node_.running;
+      cluster_.after(5, cluster_.options_.maxTaskUs, [this, task] {
+        if (!node_.alive) return;
+        executor::TaskDone done = node_.runtime->runTask(*task);
+        --node_.running;
+        node_.machine->onTaskDone(task, std::move(done), cluster_.now_);
+        startTasks();
+      });
+    }
+  }
+  SimulatedCluster& cluster_;
+  Node& node_;
+};
+
+SimulatedCluster::SimulatedCluster(SimulatedOptions options)
+    : options_(std::move(options)),
+      random_(options_.seed),
+      now_(options_.start),
+      masterEffects_(std::make_unique<MasterEffects>(*this)),
+      driverLink_(std::make_unique<DriverLink>(*this)) {
+  master::Options masterOptions;
+  masterOptions.cluster = "simulated";
+  masterOptions.seed = options_.seed;
+  master_ = std::make_unique<master::Machine>(masterOptions, *masterEffects_);
+  for (int i = 0; i < options_.executors; ++i) {
+    auto node = std::make_unique<Node>();
+    node->id = ExecutorId{std::uint64_t(i) + 1};
+    executor::Options own;
+    own.app = kApp;
+    own.executor = node->id;
+    own.slots = std::uint32_t(options_.slots);
+    own.memoryBytes = options_.memoryBytes;
+    own.host = "host" + std::to_string(i + 1);
+    own.address = std::to_string(node->id.value);
+    own.spillDirectory = options_.spillRoot + "/" + std::to_string(node->id.value);
+    node->runtime = std::make_unique<executor::Runtime>(own, *options_.code);
+    node->effects = std::make_unique<ExecutorEffects>(*this, *node);
+    node->machine = std::make_unique<executor::Machine>(own, *node->effects, *node->runtime);
+    nodes_.push_back(std::move(node));
+  }
+  master_->start(now_);
+  for (auto& n : nodes_) master_->addExecutor(kApp, n->id), n->machine->start(now_);
+  for (auto& n : nodes_) {
+    open(kMasterPeer, n->peer());
+    for (auto& other : nodes_) {
+      if (n->id < other->id) open(n->peer(), other->peer());
+    }
+  }
+  for (auto [us, executor] : options_.losses) {
+    int which = executor;
+    at({now_.us + us}, [this, which] { kill(which); });
+  }
+  if (options_.meanBreakUs > 0) scheduleBreak();
+}
+
+SimulatedCluster::~SimulatedCluster() = default;
+
+Link& SimulatedCluster::driver(LinkHandler* handler) {
+  std::lock_guard lock(mutex_);
+  driverHandler_ = handler;
+  return *driverLink_;
+}
+
+SimulatedCluster::Node* SimulatedCluster::node(std::uint64_t id) { return id >= 1 && id <= nodes_.size() ? nodes_[id - 1].get() : nullptr; }
+
+int SimulatedCluster::alive() const {
+  return int(std::count_if(nodes_.begin(), nodes_.end(), [](const auto& n) { return n->alive; }));
+}
+
+std::int64_t SimulatedCluster::random(std::int64_t low, std::int64_t high) {
+  return low + std::int64_t(random_() % std::uint64_t(std::max<std::int64_t>(high - low, 0) + 1));
+}
+
+void SimulatedCluster::at(Moment when, Event event) { queue_.emplace(std::pair(when, ++events_), std::move(event)); }
+
+void SimulatedCluster::after(std::int64_t minUs, std::int64_t maxUs, Event event) {
+  at({now_.us + random(minUs, maxUs)}, std::move(event));
+}
+
+bool SimulatedCluster::step() {
+  if (queue_.empty()) return false;
+  auto first = queue_.begin();
+  now_ = std::max(now_, first->first.first);
+  Event event = std::move(first->second);
+  queue_.erase(first);
+  event();
+  return true;
+}
+
+void SimulatedCluster::note(std::string_view what, Peer a, Peer b) {
+  std::uint64_t words[] = {trace_, std::uint64_t(now_.us), std::uint64_t(a.role), a.id, std::uint64_t(b.role), b.id,
+                           XXH3_64bits(what.data(), what.size())};
+  trace_ = XXH3_64bits(words, sizeof(words));
+}
+
+void SimulatedCluster::send(Peer from, Peer to, EnvelopePtr envelope) {
+  if (Node* sender = from.role == Role::kExecutor ? node(from.id) : nullptr; sender && !sender->alive) return;
+  Session& s = session(from, to);
+  if (!s.up) return;
+  Moment& last = s.lastDelivery[to];
+  last = std::max(last, Moment{now_.us + random(20, options_.maxLatencyUs)});
+  std::uint64_t number = s.number;
+  at(last, [=, this] {
+    Session& then = session(from, to);
+    if (then.up && then.number == number) receive(from, to, envelope);
+  });
+}
+
+void SimulatedCluster::receive(Peer from, Peer to, const EnvelopePtr& envelope) {
+  note(envelope->message.SerializeAsString(), from, to);
+  if (to.role == Role::kMaster) {
+    master_->onMessage(from, envelope, now_);
+  } else if (to.role == Role::kExecutor) {
+    if (Node* n = node(to.id); n && n->alive) n->machine->onMessage(from, envelope, now_);
+  } else if (to.role == Role::kDriver && driverHandler_) {
+    driverHandler_->onMessage(from, envelope);
+  }
+}
+
+void SimulatedCluster::tell(Peer whom, Peer with, bool up) {
+  note(up ? "up" : "down", whom, with);
+  if (whom.role == Role::kMaster) {
+    master_->onSession(with, up, now_);
+  } else if (whom.role == Role::kExecutor) {
+    if (Node* n = node(whom.id); n && n->alive) n->machine->onSession(with, up, now_);
+  } else if (driverHandler_) {
+    driverHandler_->onSession(with, up);
+  }
+}
+
+void SimulatedCluster::open(Peer a, Peer b) {
+  after(20, options_.maxLatencyUs, [=, this] {
+    for (Peer p : {a, b}) {
+      if (Node* n = p.role == Role::kExecutor ? node(p.id) : nullptr; n && !n->alive) return;
+    }
+    Session& s = session(a, b);
+    if (s.up) return;
+    s.up = true, ++s.number;
+    tell(a, b, true);
+    tell(b, a, true);
+  });
+}
+
+void SimulatedCluster::breakSession(Peer a, Peer b, bool again) {
+  Session& s = session(a, b);
+  if (!s.up) return;
+  s.up = false;
+  // Each end notices at a moment of its own; they meet again only after both did.
+  std::int64_t first = random(0, 3'000), second = random(0, 3'000);
+  at({now_.us + first}, [=, this] { tell(a, b, false); });
+  at({now_.us + second}, [=, this] { tell(b, a, false); });
+  if (again) {
+    at({now_.us + std::max(first, second) + random(10, 50'000)}, [=, this] { open(a, b); });
+  }
+}
+
+void SimulatedCluster::scheduleBreak() {
+  after(1, options_.meanBreakUs * 2, [this] {
+    std::vector<std::pair<Peer, Peer>> up;
+    for (const auto& [ends, s] : sessions_) {
+      if (s.up && ends.first.role != Role::kDriver && ends.second.role != Role::kDriver) up.push_back(ends);
+    }
+    if (!up.empty()) {
+      auto [a, b] = up[std::size_t(random(0, std::int64_t(up.size()) - 1))];
+      breakSession(a, b, true);
+    }
+    scheduleBreak();
+  });
+}
+
+void SimulatedCluster::kill(int executor) {
+  std::lock_guard lock(mutex_);
+  Node& gone = *nodes_[std::size_t(executor)];
+  if (!gone.alive) return;
+  gone.alive = false;
+  note("kill", gone.peer(), gone.peer());
+  for (auto& [ends, s] : sessions_) {
+    if (ends.first == gone.peer() || ends.second == gone.peer()) breakSession(ends.first, ends.second, false);
+  }
+}
+
+void SimulatedCluster::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& ready) {
+  Moment begun;
+  bool first = true;
+  while (!ready()) {
+    lock.unlock();
+    {
+      std::lock_guard stepping(mutex_);
+      if (first) begun = now_, first = false;
+      if (!step() || now_.us - begun.us > kLongestWaitUs) {
+        std::string state = master_->describe();
+        throw Error(ErrorKind::kIllegalState, "simulation (seed " + std::to_string(options_.seed) +
+                                                  "): what is waited for does not come; the master knows: " + state);
+      }
+    }
+    lock.lock();
+  }
+}
+
+void SimulatedCluster::runUntil(Moment at) {
+  std::lock_guard lock(mutex_);
+  while (!queue_.empty() && queue_.begin()->first.first <= at) step();
+  now_ = std::max(now_, at);
+}
+
+}  // namespace sluice::testing
