@@ -82,7 +82,7 @@ const Stage* PlanView::keepStage(std::uint32_t id) const {
 }
 
 std::int64_t PlanView::whenOf(const proto::Node& n, std::int64_t instanceMs) const {
-  if (n.as_of_ms() != 0) return n.as_of_ms();
+  if (n.as_of_ms() != 0 && instanceMs <= 0) return n.as_of_ms();
   if (n.slide_ms() == 0 && n.keep().keep()) return 0;
   return instanceMs;
 }
