@@ -1,0 +1,117 @@
+// sluice-bench: prints the budget table (see README.md in this folder), and plays the text sources that demos and benchmarks need.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <string>
+
+#include "tests/bench/child.h"
+#include "tests/bench/feed.h"
+#include "tests/bench/reference/figures.h"
+#include "tests/bench/row.h"
+#include "tests/bench/table.h"
+#include "tests/bench/text.h"
+
+namespace sluice::bench {
+namespace {
+
+std::string makeScratch() {
+  std::string path = (std::filesystem::temp_directory_path() / "sluice-bench-XXXXXX").string();
+  if (!mkdtemp(path.data())) throw std::runtime_error("cannot make a folder in $TMPDIR; set TMPDIR to a writable one");
+  return path;
+}
+
+// 0: every row measured meets its "must"; 1: one missed it or failed.
+int printTable(Settings settings, const std::vector<std::string>& wanted) {
+  settings.scratch = makeScratch();
+  bool good = true, any = false;
+  printHead(stdout);
+  for (const auto& row : allRows()) {
+    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), row->name()) == wanted.end()) continue;
+    any = true;
+    Verdict verdict;
+    try {
+      verdict = printRow(stdout, *row, row->run(settings));
+    } catch (const NotYet& missing) {
+      verdict = printRow(stdout, *row, {.absent = std::string("not yet: ") + missing.what()});
+    } catch (const std::exception& error) {
+      verdict = printFailure(stdout, *row, error.what());
+    }
+    if (verdict == Verdict::kMissed || verdict == Verdict::kFailed) good = false;
+  }
+  std::filesystem::remove_all(settings.scratch);
+  if (!any) {
+    std::fprintf(stderr, "sluice-bench: no row is called that; the rows are:\n");
+    for (const auto& row : allRows()) std::fprintf(stderr, "  %s\n", row->name().c_str());
+    return 2;
+  }
+  return good ? 0 : 1;
+}
+
+void writeText(std::uint64_t bytes, std::uint64_t seed) {
+  ZipfText text(seed);
+  for (std::uint64_t written = 0; written < bytes;) {
+    std::string piece = text.next(std::min<std::uint64_t>(bytes - written, 8 << 20));
+    if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size()) throw std::runtime_error("cannot write to stdout");
+    written += piece.size();
+  }
+}
+
+void runReferences(Settings settings) {
+  settings.scratch = makeScratch();
+  printReferences(settings);
+  std::filesystem::remove_all(settings.scratch);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Measures Sluice against its budgets; without a subcommand it prints the table.", "sluice-bench");
+  Settings settings;
+  std::vector<std::string> rows;
+  app.add_flag("--full", settings.full, "acceptance figures: long rows at full length (about an hour)");
+  app.add_option("--row", rows, "only this row (repeatable)");
+  app.add_option("--rounds", settings.rounds, "rounds of each interleaved comparison")->check(CLI::Range(1, 1000));
+
+  FeedOptions source;
+  CLI::App* feeding = app.add_subcommand("feed", "send lines of text to whoever connects; the port is printed first");
+  feeding->add_option("--port", source.port, "port to listen on; 0 picks a free one");
+  feeding->add_option("--rate", source.rate, "lines per second; 0: as fast as they are taken")->check(CLI::NonNegativeNumber);
+  feeding->add_option("--lines", source.lines, "stop after so many lines");
+  feeding->add_option("--seconds", source.seconds, "stop so long after the first connection")->check(CLI::NonNegativeNumber);
+  feeding->add_option("--from", source.from, "files and folders of text; else words by Zipf's law");
+  feeding->add_option("--seed", source.seed, "of the made text");
+
+  CLI::App* references = app.add_subcommand("references", "run the reference programs alone: what this machine gives today");
+
+  std::uint64_t bytes = 0, seed = 1;
+  CLI::App* generating = app.add_subcommand("generate-text", "write words by Zipf's law to stdout");
+  generating->add_option("--bytes", bytes, "how much")->required()->transform(CLI::AsSizeValue(false));
+  generating->add_option("--seed", seed, "the same bytes for the same seed");
+  app.require_subcommand(0, 1);
+  CLI11_PARSE(app, argc, argv);
+
+  if (*feeding)
+    feed(source);
+  else if (*generating)
+    writeText(bytes, seed);
+  else if (*references)
+    runReferences(settings);
+  else
+    return printTable(settings, rows);
+  return 0;
+}
+
+}  // namespace
+}  // namespace sluice::bench
+
+int main(int argc, char** argv) {
+  try {
+    return sluice::bench::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "sluice-bench: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,12 @@
+#include "tests/bench/rows/rows.h"
+
+namespace sluice::bench {
+
+std::vector<std::unique_ptr<Row>> allRows() {
+  std::vector<std::unique_ptr<Row>> rows;
+  for (auto make : {exampleCompileTime})
+    rows.push_back(make());
+  return rows;
+}
+
+}  // namespace sluice::bench

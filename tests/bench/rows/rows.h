@@ -1,0 +1,25 @@
+// The rows, one file each.
+#pragma once
+#include <memory>
+
+#include "tests/bench/row.h"
+
+namespace sluice::bench {
+
+std::unique_ptr<Row> wordCountLocal();
+std::unique_ptr<Row> wordCountCluster();
+std::unique_ptr<Row> wordCountInstructions();
+std::unique_ptr<Row> socketGrep();
+std::unique_ptr<Row> smallestLocalJob();
+std::unique_ptr<Row> smallestClusterJob();
+std::unique_ptr<Row> smallestClusterBatch();
+std::unique_ptr<Row> steadyInterval();
+std::unique_ptr<Row> recordLatency();
+std::unique_ptr<Row> schedulingCore();
+std::unique_ptr<Row> masterCpu();
+std::unique_ptr<Row> submitStart();
+std::unique_ptr<Row> idleWorker();
+std::unique_ptr<Row> exampleCompileTime();
+std::unique_ptr<Row> executorKilled();
+
+}  // namespace sluice::bench
