@@ -1,0 +1,17 @@
+// All physical operators.
+#pragma once
+#include "sluice/ops/combine.h"
+#include "sluice/ops/filter.h"
+#include "sluice/ops/flat_map.h"
+#include "sluice/ops/foreach.h"
+#include "sluice/ops/functors.h"
+#include "sluice/ops/group.h"
+#include "sluice/ops/inverse_window.h"
+#include "sluice/ops/lines.h"
+#include "sluice/ops/map.h"
+#include "sluice/ops/map_partitions.h"
+#include "sluice/ops/place.h"
+#include "sluice/ops/reduce.h"
+#include "sluice/ops/sort.h"
+#include "sluice/ops/take.h"
+#include "sluice/ops/update_state.h"

@@ -1,0 +1,79 @@
+// groupByKey and cogroup: all values of a key together, in the order in which they came.
+#pragma once
+#include <cstddef>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "sluice/key_table.h"
+#include "sluice/ops/combine.h"
+#include "sluice/shipped.h"
+
+namespace sluice {
+inline namespace SLUICE_ABI {
+namespace ops {
+
+// pair<view K, V> -> pair<K, vector<V>>
+template <class K, class V> class SLUICE_HIDDEN Group : public PullOperator, public Ships<Group<K, V>, OpDesc::Form::kPullByKey> {
+ public:
+  using Record = std::pair<K, std::vector<V>>;
+  using Input = std::pair<view_t<K>, V>;
+  static OpRef of() { return Group::ship(); }
+
+  bool next(Cursor* const* inputs, std::size_t count, Chunk& out, TaskContext&) override {
+    if (!std::exchange(read_, true)) {
+      for (std::size_t input = 0; input < count; ++input) {
+        Chunk in;
+        while (inputs[input]->next(in))
+          for (std::size_t i = 0; i < in.size; ++i) {
+            Input& record = in.as<Input>()[i];
+            table_[record.first].push_back(std::move(record.second));
+          }
+      }
+    }
+    output_.fill(table_, out);
+    return out.size != 0;
+  }
+
+ private:
+  KeyTable<K, std::vector<V>> table_;
+  TableOutput<K, std::vector<V>> output_;
+  bool read_ = false;
+};
+
+// Input i holds pair<view K, Vs_i> -> pair<K, tuple<vector<Vs>...>>
+template <class K, class... Vs> class SLUICE_HIDDEN Cogroup : public PullOperator, public Ships<Cogroup<K, Vs...>, OpDesc::Form::kPullByKey> {
+  using Groups = std::tuple<std::vector<Vs>...>;
+
+ public:
+  using Record = std::pair<K, Groups>;
+  static OpRef of() { return Cogroup::ship(); }
+
+  bool next(Cursor* const* inputs, std::size_t count, Chunk& out, TaskContext&) override {
+    if (!std::exchange(read_, true)) {
+      if (count != sizeof...(Vs)) throwError(ErrorKind::kIllegalState, "cogroup was given another number of inputs than it has");
+      readAll(inputs, std::index_sequence_for<Vs...>());
+    }
+    output_.fill(table_, out);
+    return out.size != 0;
+  }
+
+ private:
+  template <std::size_t... I> void readAll(Cursor* const* inputs, std::index_sequence<I...>) { (readOne<I, Vs>(*inputs[I]), ...); }
+  template <std::size_t I, class V> void readOne(Cursor& cursor) {
+    Chunk in;
+    while (cursor.next(in))
+      for (std::size_t i = 0; i < in.size; ++i) {
+        auto& record = in.as<std::pair<view_t<K>, V>>()[i];
+        std::get<I>(table_[record.first]).push_back(std::move(record.second));
+      }
+  }
+
+  KeyTable<K, Groups> table_;
+  TableOutput<K, Groups> output_;
+  bool read_ = false;
+};
+
+}  // namespace ops
+}  // inline namespace SLUICE_ABI
+}  // namespace sluice
