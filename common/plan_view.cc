@@ -143,7 +143,9 @@ std::vector<PlanView::Input> PlanView::inputs(std::uint32_t id, std::int64_t whe
   std::uint32_t before = 0;  // union: partitions of the inputs passed so far
   for (int e = 0; e < n.edges_size(); ++e) {
     const auto& edge = n.edges(e);
-    for (std::uint32_t i = 0; i < std::max(edge.shifts(), 1u); ++i) {
+    std::uint32_t shifts = std::max(edge.shifts(), 1u);
+    for (std::uint32_t k = 0; k < shifts; ++k) {
+      std::uint32_t i = n.kind() == proto::NODE_UNION ? shifts - 1 - k : k;  // a window gives its batches from the oldest on
       std::int64_t at = whenMs - edge.first_shift_ms() - std::int64_t(i) * edge.shift_step_ms();
       const auto& parent = node(edge.parent());
       if (edge.exchange() != proto::EXCHANGE_NONE) {
