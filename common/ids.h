@@ -23,10 +23,10 @@ using ExecutorId = Id<struct ExecutorTag>;
 using DriverId = Id<struct DriverTag>;
 
 enum class Role : std::uint8_t { kMaster = 1, kWorker, kExecutor, kDriver, kClient };
-const char* roleName(Role role);
+SLUICE_INTERNAL const char* roleName(Role role);
 
 // The other end of a session. There is one master (id 0); clients are numbered by whoever accepts them.
-struct Peer {
+struct SLUICE_INTERNAL Peer {
   Role role = Role::kMaster;
   std::uint64_t id = 0;
   friend constexpr auto operator<=>(Peer, Peer) = default;

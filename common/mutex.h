@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "absl/base/thread_annotations.h"  // has three of these names, too
 #include "common/machine.h"
 
 #if defined(__clang__)
@@ -15,14 +16,20 @@
 #endif
 #define CAPABILITY(x) SLUICE_THREAD_ATTRIBUTE(capability(x))
 #define SCOPED_CAPABILITY SLUICE_THREAD_ATTRIBUTE(scoped_lockable)
+#ifndef GUARDED_BY
 #define GUARDED_BY(x) SLUICE_THREAD_ATTRIBUTE(guarded_by(x))
+#endif
+#ifndef PT_GUARDED_BY
 #define PT_GUARDED_BY(x) SLUICE_THREAD_ATTRIBUTE(pt_guarded_by(x))
+#endif
 #define REQUIRES(...) SLUICE_THREAD_ATTRIBUTE(requires_capability(__VA_ARGS__))
 #define EXCLUDES(...) SLUICE_THREAD_ATTRIBUTE(locks_excluded(__VA_ARGS__))
 #define ACQUIRE(...) SLUICE_THREAD_ATTRIBUTE(acquire_capability(__VA_ARGS__))
 #define RELEASE(...) SLUICE_THREAD_ATTRIBUTE(release_capability(__VA_ARGS__))
 #define TRY_ACQUIRE(...) SLUICE_THREAD_ATTRIBUTE(try_acquire_capability(__VA_ARGS__))
+#ifndef NO_THREAD_SAFETY_ANALYSIS
 #define NO_THREAD_SAFETY_ANALYSIS SLUICE_THREAD_ATTRIBUTE(no_thread_safety_analysis)
+#endif
 
 namespace sluice {
 

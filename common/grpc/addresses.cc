@@ -1,0 +1,100 @@
+#include "common/grpc/addresses.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace sluice {
+namespace {
+
+constexpr char kUnix[] = "unix:";
+
+bool isSocket(const std::string& path) {
+  struct stat info;
+  return ::stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
+std::string withReason(const std::string& address, int error) {
+  std::size_t colon = address.rfind(':');
+  std::string host = address.substr(0, colon), port = colon == std::string::npos ? "" : address.substr(colon + 1);
+  if (error == EADDRINUSE)
+    return "port " + port + " of " + host + " is in use; name another one, or 0 for any that is free";
+  if (error == EACCES)
+    return "port " + port + " of " + host + " needs root; name one above 1023, or 0 for any that is free";
+  if (error == EADDRNOTAVAIL) return "cannot listen on " + address + ": " + host + " is not an address of this host";
+  return "cannot listen on " + address + ": " + std::strerror(error);
+}
+
+}  // namespace
+
+std::vector<std::string> splitAddresses(const std::string& list) {
+  std::vector<std::string> parts;
+  for (std::size_t from = 0; from < list.size();) {
+    std::size_t comma = std::min(list.find(',', from), list.size());
+    if (comma > from) parts.push_back(list.substr(from, comma - from));
+    from = comma + 1;
+  }
+  return parts;
+}
+
+bool isUnixAddress(const std::string& address) { return address.starts_with(kUnix); }
+
+absl::Status unixAddress(const std::string& name, std::string* address) {
+  std::string folder = "/tmp/sluice-" + std::to_string(::getuid());
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+    return absl::UnavailableError("cannot make " + folder + ": " + std::strerror(errno));
+  }
+  struct stat info;
+  if (::lstat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != ::getuid() ||
+      (info.st_mode & 077) != 0) {
+    return absl::PermissionDeniedError(folder + " is not a folder of this user alone (mode 0700); remove it");
+  }
+  std::string path = folder + "/" + name;
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+    return absl::InvalidArgumentError("the socket path " + path + " is longer than " +
+                                      std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes");
+  }
+  *address = kUnix + path;
+  return absl::OkStatus();
+}
+
+std::string chooseAddress(const std::string& list) {
+  std::string network;
+  for (const auto& address : splitAddresses(list)) {
+    if (!isUnixAddress(address)) {
+      if (network.empty()) network = address;
+    } else if (isSocket(address.substr(sizeof kUnix - 1))) {
+      return address;
+    }
+  }
+  return network.empty() ? list : network;
+}
+
+std::string explainListenFailure(const std::string& address) {
+  if (isUnixAddress(address)) return "cannot listen on " + address + "; is the folder there and yours?";
+  std::size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return "\"" + address + "\" is not of the form HOST:PORT";
+  std::string host = address.substr(0, colon), port = address.substr(colon + 1);
+  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0) {
+    return "cannot listen on " + address + ": " + ::gai_strerror(error);
+  }
+  int reason = EADDRINUSE;
+  if (int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0); fd >= 0) {
+    if (::bind(fd, found->ai_addr, found->ai_addrlen) != 0) reason = errno;
+    ::close(fd);
+  }
+  ::freeaddrinfo(found);
+  return withReason(address, reason);
+}
+
+}  // namespace sluice
