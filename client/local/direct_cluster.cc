@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "master/manifest_files.h"
+#include "worker/executor/installed.h"
 
 namespace sluice::local {
 namespace {
@@ -125,7 +126,7 @@ class DirectCluster::ExecutorEffects final : public executor::Effects {
   void run(std::shared_ptr<const executor::TaskSpec> task) override {
     if (!node_.alive) return;
     cluster_.begin();
-    std::uint64_t kind = reinterpret_cast<std::uintptr_t>(task->template_.get()) * 64 + task->stage;
+    std::uint64_t kind = reinterpret_cast<std::uintptr_t>(task->template_->plan.get()) * 64 + task->stage;
     std::uint64_t bytes = task->inputBytes;
     cluster_.slots_->submit({node_.index, kind, bytes, [this, task = std::move(task)] {
                                executor::TaskDone done = node_.runtime->runTask(*task);
@@ -146,6 +147,15 @@ class DirectCluster::ExecutorEffects final : public executor::Effects {
       if (node_.alive) event(cluster_.options_.time->now());
     });
   }
+  void connect(Peer to, const std::string&) override {
+    cluster_.strand_.post([this, to] {
+      Node* other = cluster_.node(ExecutorId{to.id});
+      if (!node_.alive || !other || !other->alive) return;
+      Moment now = cluster_.options_.time->now();
+      node_.machine->onSession(to, true, now);
+      other->machine->onSession({Role::kExecutor, node_.id.value}, true, now);
+    });
+  }
 
  private:
   DirectCluster& cluster_;
@@ -159,6 +169,7 @@ DirectCluster::DirectCluster(DirectOptions options)
       driverLink_(std::make_unique<DriverLink>(*this)) {
   master::Options masterOptions;
   masterOptions.cluster = "local";
+  masterOptions.executorGraceMs = 0;  // links in one process do not break: who is gone is gone
   master_ = std::make_unique<master::Machine>(masterOptions, *masterEffects_);
   for (int i = 0; i < options_.executors; ++i) {
     auto node = std::make_unique<Node>();
@@ -173,7 +184,9 @@ DirectCluster::DirectCluster(DirectOptions options)
     executorOptions.address = std::to_string(node->id.value);
     executorOptions.spillDirectory = options_.spillRoot + "/" + std::to_string(node->id.value);
     auto* code = options_.code[std::min<std::size_t>(std::size_t(i), options_.code.size() - 1)];
-    node->runtime = std::make_unique<executor::Runtime>(executorOptions, *code);
+    std::filesystem::create_directories(executorOptions.spillDirectory);
+    node->runtime = std::make_unique<executor::Runtime>(
+        executor::RuntimeOptions{executorOptions.slots, executorOptions.memoryBytes, executorOptions.spillDirectory}, *code);
     node->effects = std::make_unique<ExecutorEffects>(*this, *node);
     node->machine = std::make_unique<executor::Machine>(executorOptions, *node->effects, *node->runtime);
     nodes_.push_back(std::move(node));
@@ -195,9 +208,6 @@ DirectCluster::DirectCluster(DirectOptions options)
       node->machine->start(now);
       master_->onSession(peer, true, now);
       node->machine->onSession(kMasterPeer, true, now);
-      for (auto& other : nodes_) {
-        if (other->id != node->id) node->machine->onSession({Role::kExecutor, other->id.value}, true, now);
-      }
     }
   });
 }

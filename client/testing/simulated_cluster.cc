@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <deque>
+#include <filesystem>
 
 #include "master/manifest_files.h"
 #include "sluice/error.h"
@@ -140,6 +141,7 @@ class SimulatedCluster::ExecutorEffects final : public executor::Effects {
       if (node_.alive) event(cluster_.now_);
     });
   }
+  void connect(Peer to, const std::string&) override { cluster_.open(node_.peer(), to); }
 
  private:
   void startTasks() {
@@ -181,19 +183,15 @@ SimulatedCluster::SimulatedCluster(SimulatedOptions options)
     own.host = "host" + std::to_string(i + 1);
     own.address = std::to_string(node->id.value);
     own.spillDirectory = options_.spillRoot + "/" + std::to_string(node->id.value);
-    node->runtime = std::make_unique<executor::Runtime>(own, *options_.code);
+    std::filesystem::create_directories(own.spillDirectory);
+    node->runtime = std::make_unique<executor::Runtime>(executor::RuntimeOptions{own.slots, own.memoryBytes, own.spillDirectory}, *options_.code);
     node->effects = std::make_unique<ExecutorEffects>(*this, *node);
     node->machine = std::make_unique<executor::Machine>(own, *node->effects, *node->runtime);
     nodes_.push_back(std::move(node));
   }
   master_->start(now_);
   for (auto& n : nodes_) master_->addExecutor(kApp, n->id), n->machine->start(now_);
-  for (auto& n : nodes_) {
-    open(kMasterPeer, n->peer());
-    for (auto& other : nodes_) {
-      if (n->id < other->id) open(n->peer(), other->peer());
-    }
-  }
+  for (auto& n : nodes_) open(kMasterPeer, n->peer());
   for (auto [us, executor] : options_.losses) {
     int which = executor;
     at({now_.us + us}, [this, which] { kill(which); });
@@ -255,7 +253,9 @@ void SimulatedCluster::send(Peer from, Peer to, EnvelopePtr envelope) {
 }
 
 void SimulatedCluster::receive(Peer from, Peer to, const EnvelopePtr& envelope) {
-  note(envelope->message.SerializeAsString(), from, to);
+  // Only what a submission is numbered by is drawn from elsewhere.
+  const proto::Message& message = envelope->message;
+  note(message.has_submit() || message.has_submitted() ? "submission" : message.SerializeAsString(), from, to);
   if (to.role == Role::kMaster) {
     master_->onMessage(from, envelope, now_);
   } else if (to.role == Role::kExecutor) {

@@ -1,0 +1,107 @@
+// Random schedules of executor loss, delay and broken sessions, all from a seed: every batch must come out as without faults, none may be
+// skipped, and nothing may run for ever. A failure prints the seed; SLUICE_SEED=<seed> runs that one alone, SLUICE_SCHEDULES=<n> changes the number.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <functional>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sluice/testing.h"
+
+namespace {
+
+using namespace sluice::testing;  // NOLINT: the kit
+using sluice::Milliseconds;
+using Count = std::pair<std::string, int>;
+constexpr int kBatches = 6;
+
+std::uint64_t fromEnvironment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+Batches<std::string> wordsOf(std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  Batches<std::string> batches;
+  for (int b = 0; b < kBatches; ++b) {
+    std::vector<std::string> words;
+    for (std::uint64_t n = random() % 12; n > 0; --n) words.push_back(std::string(1, char('a' + random() % 5)));
+    batches.push_back(Batch<std::string>(std::move(words)));
+  }
+  return batches;
+}
+
+struct Outcome {
+  Batches<Count> counts, windows, inverse, totals;
+  std::uint64_t trace = 0;
+};
+
+// One stream with a shuffle, a window, an inverse window and state.
+Outcome run(const Faults& faults, const Batches<std::string>& words) {
+  Cluster cluster(faults, Milliseconds(100));
+  cluster.streaming().checkpoint(temporaryDirectory());
+  auto pairs = cluster.input<std::string>(words).map([](const std::string& w) { return std::pair(w, 1); });
+  auto counts = cluster.collect(pairs.reduceByKey(std::plus<>()));
+  auto windows = cluster.collect(pairs.reduceByKeyAndWindow(std::plus<>(), Milliseconds(300), Milliseconds(100)));
+  auto inverse = cluster.collect(pairs.reduceByKeyAndWindow(std::plus<>(), std::minus<>(), Milliseconds(300), Milliseconds(200)));
+  auto totals = cluster.collect(pairs.updateStateByKey([](const std::vector<int>& added, const std::optional<int>& held) -> std::optional<int> {
+    int sum = held.value_or(0);
+    for (int x : added) sum += x;
+    return sum;
+  }));
+  cluster.runBatches(kBatches);
+  return {*counts, *windows, *inverse, *totals, cluster.trace()};
+}
+
+Faults faultsOf(std::uint64_t seed) {
+  std::mt19937_64 random(seed * 7919 + 1);
+  Faults faults;
+  faults.seed = seed;
+  faults.meanBreakUs = random() % 3 == 0 ? 0 : std::int64_t(5'000 + random() % 200'000);
+  faults.maxLatencyUs = std::int64_t(100 + random() % 20'000);
+  faults.maxTaskUs = std::int64_t(100 + random() % 50'000);
+  std::uint64_t losses = random() % 3;  // of three executors at most two go
+  int first = int(random() % 3);
+  for (std::uint64_t i = 0; i < losses; ++i) {
+    faults.losses.emplace_back(std::int64_t(1'000 + random() % 700'000), (first + int(i)) % 3);
+  }
+  return faults;
+}
+
+void expectSame(const Outcome& got, const Outcome& want, std::uint64_t seed) {
+  std::string where = "seed " + std::to_string(seed);
+  compare(got.counts, want.counts, true, where + ", reduceByKey", sluice::CallSite::here());
+  compare(got.windows, want.windows, true, where + ", window", sluice::CallSite::here());
+  compare(got.inverse, want.inverse, true, where + ", inverse window", sluice::CallSite::here());
+  compare(got.totals, want.totals, true, where + ", state", sluice::CallSite::here());
+}
+
+TEST(RandomFaults, EveryScheduleGivesWhatTheFaultFreeRunGives) {
+  std::uint64_t only = fromEnvironment("SLUICE_SEED", 0), schedules = fromEnvironment("SLUICE_SCHEDULES", 1'000);
+  std::uint64_t base = only ? only : 1, last = only ? only : schedules;
+  for (std::uint64_t seed = base; seed <= last; ++seed) {
+    auto words = wordsOf(seed);
+    Faults none;
+    none.seed = seed;
+    Outcome want = run(none, words);
+    ASSERT_EQ(want.counts.size(), std::size_t(kBatches));
+    try {
+      expectSame(run(faultsOf(seed), words), want, seed);
+    } catch (const std::exception& error) {
+      FAIL() << "run again with SLUICE_SEED=" << seed << "\n" << error.what();
+    }
+  }
+}
+
+TEST(RandomFaults, OneSeedGivesOneTrace) {
+  for (std::uint64_t seed : {3, 17, 40}) {
+    auto words = wordsOf(seed);
+    EXPECT_EQ(run(faultsOf(seed), words).trace, run(faultsOf(seed), words).trace) << "seed " << seed;
+  }
+}
+
+}  // namespace
