@@ -14,7 +14,7 @@
 namespace sluice::bench {
 namespace {
 
-constexpr std::size_t kTextBytes = 64 << 20;
+constexpr std::size_t kTextBytes = 16 << 20;
 constexpr double kSlice = 0.01;  // seconds between two sends of a paced feed
 
 void waitUntil(double at) {

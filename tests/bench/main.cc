@@ -19,20 +19,41 @@
 namespace sluice::bench {
 namespace {
 
-std::string makeScratch() {
-  std::string path = (std::filesystem::temp_directory_path() / "sluice-bench-XXXXXX").string();
-  if (!mkdtemp(path.data())) throw std::runtime_error("cannot make a folder in $TMPDIR; set TMPDIR to a writable one");
-  return path;
+// A folder for the files of this run.
+class Scratch {
+ public:
+  Scratch() : path_((std::filesystem::temp_directory_path() / "sluice-bench-XXXXXX").string()) {
+    if (!mkdtemp(path_.data())) throw std::runtime_error("cannot make a folder in $TMPDIR; set TMPDIR to a writable one");
+  }
+  ~Scratch() {
+    std::error_code none;
+    std::filesystem::remove_all(path_, none);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+int refuseRow(const std::string& name, const std::vector<std::unique_ptr<Row>>& rows) {
+  std::fprintf(stderr, "sluice-bench: there is no row '%s'; the rows are:\n", name.c_str());
+  for (const auto& row : rows) std::fprintf(stderr, "  %s\n", row->name().c_str());
+  return 2;
 }
 
 // 0: every row measured meets its "must"; 1: one missed it or failed.
 int printTable(Settings settings, const std::vector<std::string>& wanted) {
-  settings.scratch = makeScratch();
-  bool good = true, any = false;
+  std::vector<std::unique_ptr<Row>> rows = allRows();
+  for (const std::string& name : wanted)
+    if (std::none_of(rows.begin(), rows.end(), [&](const auto& row) { return row->name() == name; })) return refuseRow(name, rows);
+  Scratch scratch;
+  settings.scratch = scratch.path();
+  bool good = true;
   printHead(stdout);
-  for (const auto& row : allRows()) {
+  for (const auto& row : rows) {
     if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), row->name()) == wanted.end()) continue;
-    any = true;
     Verdict verdict;
     try {
       verdict = printRow(stdout, *row, row->run(settings));
@@ -42,12 +63,6 @@ int printTable(Settings settings, const std::vector<std::string>& wanted) {
       verdict = printFailure(stdout, *row, error.what());
     }
     if (verdict == Verdict::kMissed || verdict == Verdict::kFailed) good = false;
-  }
-  std::filesystem::remove_all(settings.scratch);
-  if (!any) {
-    std::fprintf(stderr, "sluice-bench: no row is called that; the rows are:\n");
-    for (const auto& row : allRows()) std::fprintf(stderr, "  %s\n", row->name().c_str());
-    return 2;
   }
   return good ? 0 : 1;
 }
@@ -62,9 +77,9 @@ void writeText(std::uint64_t bytes, std::uint64_t seed) {
 }
 
 void runReferences(Settings settings) {
-  settings.scratch = makeScratch();
+  Scratch scratch;
+  settings.scratch = scratch.path();
   printReferences(settings);
-  std::filesystem::remove_all(settings.scratch);
 }
 
 int run(int argc, char** argv) {
