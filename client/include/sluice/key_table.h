@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <string_view>
 #include <type_traits>
@@ -25,24 +24,34 @@ inline namespace SLUICE_ABI {
 namespace detail {
 
 // Bytes that stay where they are until clear().
-class Arena {
+class SLUICE_HIDDEN Arena {
  public:
+  Arena() = default;
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena() { clear(); }
   const char* add(const char* bytes, std::size_t size) {
     if (size > std::size_t(end_ - at_)) grow(size);
     std::memcpy(at_, bytes, size);
     return std::exchange(at_, at_ + size);
   }
   std::size_t memory() const { return memory_; }
-  void clear() { blocks_.clear(), at_ = end_ = nullptr, memory_ = 0; }
+  void clear() {
+    for (char* block : blocks_) delete[] block;
+    blocks_.clear();
+    at_ = end_ = nullptr;
+    memory_ = 0;
+  }
 
  private:
   [[gnu::noinline]] void grow(std::size_t size) {
     std::size_t block = memory_ < 4096 ? 4096 : memory_ > (1u << 20) ? 1u << 20 : memory_;
     if (block < size) block = size;
-    blocks_.push_back(std::unique_ptr<char[]>(new char[block]));
-    at_ = blocks_.back().get(), end_ = at_ + block, memory_ += block;
+    blocks_.reserve(blocks_.size() + 1);
+    blocks_.push_back(new char[block]);
+    at_ = blocks_.back(), end_ = at_ + block, memory_ += block;
   }
-  std::vector<std::unique_ptr<char[]>> blocks_;
+  std::vector<char*> blocks_;
   char* at_ = nullptr;
   char* end_ = nullptr;
   std::size_t memory_ = 0;

@@ -51,8 +51,8 @@ concept ForeignFields = std::is_class_v<T> && !MemberFields<T> && requires(const
 
 // Converts to anything: counts what a braced initialiser takes.
 struct AnyField {
-  template <class U> constexpr operator U&() const& noexcept;
-  template <class U> constexpr operator U&&() const&& noexcept;
+  template <class U> operator U&() const& noexcept;
+  template <class U> operator U&&() const&& noexcept;
 };
 template <std::size_t> using AnyFieldAt = AnyField;
 template <class T, std::size_t... I>

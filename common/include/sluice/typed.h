@@ -3,7 +3,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <new>
 
 #include "sluice/abi.h"
@@ -73,10 +72,17 @@ template <class K, class V> struct KeyOf<std::pair<K, V>> {
 
 template <class T> struct SLUICE_HIDDEN TypeFunctions {
   static void destroy(void* records, std::size_t n) {
-    if constexpr (!std::is_trivially_destructible_v<T>) std::destroy_n(static_cast<T*>(records), n);
+    if constexpr (!std::is_trivially_destructible_v<T>) for (T* x = static_cast<T*>(records); n > 0; ++x, --n) x->~T();
   }
   static void copy(void* to, const void* from, std::size_t n) {
-    std::uninitialized_copy_n(static_cast<const T*>(from), n, static_cast<T*>(to));
+    const T* x = static_cast<const T*>(from);
+    std::size_t made = 0;
+    try {
+      for (; made < n; ++made) new (static_cast<T*>(to) + made) T(x[made]);
+    } catch (...) {
+      destroy(to, made);
+      throw;
+    }
   }
   static void encode(const void* records, std::size_t n, Buffer& out) {
     for (const T* x = static_cast<const T*>(records); n > 0; ++x, --n) encodeValue(*x, out);

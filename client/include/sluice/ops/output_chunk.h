@@ -1,7 +1,6 @@
 // Where an operator puts the records it makes: constructed in place, destroyed at its next call.
 #pragma once
 #include <cstddef>
-#include <memory>
 #include <new>
 #include <utility>
 
@@ -30,7 +29,7 @@ template <class T> class SLUICE_HIDDEN OutputChunk {
   // Destroys the records; there is room for kCapacity from then on.
   void clear() {
     if (!records_) [[unlikely]] records_ = static_cast<T*>(::operator new(kCapacity * sizeof(T), std::align_val_t(alignof(T))));
-    if constexpr (!std::is_trivially_destructible_v<T>) std::destroy_n(records_, size_);
+    if constexpr (!std::is_trivially_destructible_v<T>) for (std::size_t i = 0; i < size_; ++i) records_[i].~T();
     size_ = 0;
   }
   std::size_t size() const { return size_; }

@@ -49,7 +49,7 @@ namespace ops {
 
 template <class R, class Out> class SLUICE_HIDDEN RangeSlot {
  public:
-  RangeSlot() = default;
+  RangeSlot() {}
   RangeSlot(const RangeSlot&) = delete;
   RangeSlot& operator=(const RangeSlot&) = delete;
   ~RangeSlot() { close(); }
