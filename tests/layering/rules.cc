@@ -17,9 +17,9 @@ const Matrix& matrix() {
               {"worker/executor/", {"worker/executor/", "common/", "proto/"}, {}},
               {"client/", {"client/", "common/", "proto/"}, {"client/examples/"}},
               // The whole system in one process: machines of the other roles, never their shells.
-              {"client/local/", {"client/", "common/", "proto/", "master/", "worker/executor/"}, {"master/shell", "master/main", "worker/executor/main"}},
-              {"client/testing/", {"client/", "common/", "proto/", "master/", "worker/executor/"}, {"master/shell", "master/main", "worker/executor/main"}},
-              {"tests/", {"tests/", "client/", "common/", "proto/", "master/", "worker/"}, {"master/shell", "master/main", "worker/main", "worker/executor/main"}},
+              {"client/local/", {"client/", "common/", "proto/", "master/", "worker/executor/"}, {"master/shell", "worker/shell", "worker/executor/shell"}},
+              {"client/testing/", {"client/", "common/", "proto/", "master/", "worker/executor/"}, {"master/shell", "worker/shell", "worker/executor/shell"}},
+              {"tests/", {"tests/", "client/", "common/", "proto/", "master/", "worker/"}, {"master/shell", "worker/shell", "worker/executor/shell"}},
           },
       .confined =
           {

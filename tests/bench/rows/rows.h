@@ -16,6 +16,7 @@ std::unique_ptr<Row> smallestClusterBatch();
 std::unique_ptr<Row> steadyInterval();
 std::unique_ptr<Row> recordLatency();
 std::unique_ptr<Row> schedulingCore();
+std::unique_ptr<Row> schedulingFlat();
 std::unique_ptr<Row> masterCpu();
 std::unique_ptr<Row> submitStart();
 std::unique_ptr<Row> idleWorker();
