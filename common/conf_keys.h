@@ -60,6 +60,7 @@ struct Key {
   X(kMaster, std::string, "master", "", "",                                                                            \
     "local, local[N], local[N,F], local[*], local-cluster[n,cores,memoryMb] or sluice://HOST:PORT")                    \
   X(kDeployMode, std::string, "submit.deployMode", "client", "", "client: the driver runs here; cluster: on a worker") \
+  X(kWaitAppCompletion, bool, "submit.waitAppCompletion", "false", "", "--deploy-mode cluster: sluice-submit stays until the driver has ended")      \
   X(kExecutorMemory, ByteCount, "executor.memory", "", "m",                                                            \
     "Budget of one executor for blocks, caches, tables and state; else the worker's --memory")                         \
   X(kExecutorCores, std::int64_t, "executor.cores", "", "",                                                            \

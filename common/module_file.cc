@@ -138,6 +138,12 @@ absl::Status checkModuleFile(const std::string& path) {
   return absl::OkStatus();
 }
 
+bool isLibraryFile(const std::string& path) {
+  MappedFile file;
+  Elf64_Ehdr header{};
+  return file.open(path).ok() && readHeader(file, path, header).ok() && header.e_type == ET_DYN && !isExecutableFile(path);
+}
+
 bool isExecutableFile(const std::string& path) {
   MappedFile file;
   Elf64_Ehdr header{};

@@ -12,6 +12,9 @@ namespace sluice {
 // kNotFound (no such file), kPermissionDenied, kInvalidArgument (no shared library, another machine, no application, another build).
 SLUICE_INTERNAL absl::Status checkModuleFile(const std::string& path);
 
+// Whether the file is a shared library at all. Files of a package that are none (data) are shipped and not loaded.
+SLUICE_INTERNAL bool isLibraryFile(const std::string& path);
+
 // Whether the file is an executable rather than a library (position-independent or not): it is then run again as its own executor.
 SLUICE_INTERNAL bool isExecutableFile(const std::string& path);
 

@@ -156,10 +156,12 @@ absl::Status PackageStore::write(std::uint64_t hash, std::uint64_t size, std::ui
   return status;
 }
 
-absl::Status PackageStore::read(std::uint64_t hash, std::uint64_t offset, std::uint64_t most, Bytes& bytes) const {
+absl::Status PackageStore::read(std::uint64_t hash, std::uint64_t offset, std::uint64_t most, Bytes& bytes, std::uint64_t& size) const {
   std::string path = objectPath(hash);
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return fileError("cannot read", path, errno);
+  struct stat facts {};
+  size = ::fstat(fd, &facts) == 0 ? std::uint64_t(facts.st_size) : 0;
   std::string piece(most, '\0');
   ssize_t n = ::pread(fd, piece.data(), most, off_t(offset));
   int why = errno;

@@ -39,8 +39,8 @@ class SLUICE_INTERNAL PackageStore {
   // Adds a piece. A piece that does not begin where the last one ended is ignored (pieces may be repeated). The last one is followed
   // by the check of the hash; kDataLoss: it was wrong, and the file begins again at 0. Then upTo() tells.
   absl::Status write(std::uint64_t hash, std::uint64_t size, std::uint64_t offset, std::string_view bytes);
-  // Up to `most` bytes from this offset. kNotFound: the store does not hold that file.
-  absl::Status read(std::uint64_t hash, std::uint64_t offset, std::uint64_t most, Bytes& bytes) const;
+  // Up to `most` bytes from this offset, and the file's size. kNotFound: the store does not hold that file.
+  absl::Status read(std::uint64_t hash, std::uint64_t offset, std::uint64_t most, Bytes& bytes, std::uint64_t& size) const;
 
   // Gives the package's files their names in a directory of their own; `module` is the path of images[0] there.
   absl::Status assemble(const proto::Package& package, std::string& module);

@@ -40,7 +40,7 @@ class FileActions {
   ~FileActions() { posix_spawn_file_actions_destroy(&actions_); }
   FileActions(const FileActions&) = delete;
   FileActions& operator=(const FileActions&) = delete;
-  void open(int fd, const char* path, int flags) { posix_spawn_file_actions_addopen(&actions_, fd, path, flags, 0); }
+  void open(int fd, const char* path, int flags) { posix_spawn_file_actions_addopen(&actions_, fd, path, flags, 0644); }
   void give(int ours, int theirs) { posix_spawn_file_actions_adddup2(&actions_, ours, theirs); }
   void closeFrom(int fd) { posix_spawn_file_actions_addclosefrom_np(&actions_, fd); }
   void directory(const std::string& path) { posix_spawn_file_actions_addchdir_np(&actions_, path.c_str()); }
@@ -101,8 +101,9 @@ bool addPipe(FileActions& actions, int theirs, bool childWrites, OwnedFd& ours, 
   return true;
 }
 
-bool addStream(FileActions& actions, ProcessSpec::Stream stream, int theirs, OwnedFd& ours, OwnedFd& far) {
+bool addStream(FileActions& actions, ProcessSpec::Stream stream, const std::string& file, int theirs, OwnedFd& ours, OwnedFd& far) {
   if (stream == ProcessSpec::Stream::kNull) actions.open(theirs, "/dev/null", O_WRONLY);
+  if (stream == ProcessSpec::Stream::kFile) actions.open(theirs, file.c_str(), O_WRONLY | O_CREAT | O_APPEND);
   return stream != ProcessSpec::Stream::kPipe || addPipe(actions, theirs, true, ours, far);
 }
 
@@ -119,7 +120,8 @@ absl::Status spawn(const ProcessSpec& spec, Process& process) {
   FileActions actions;
   OwnedFd farOut, farErr, farCrash, farLifeline;
   actions.open(0, "/dev/null", O_RDONLY);
-  bool piped = addStream(actions, spec.out, 1, process.out, farOut) && addStream(actions, spec.err, 2, process.err, farErr) &&
+  bool piped = addStream(actions, spec.out, spec.outFile, 1, process.out, farOut) &&
+               addStream(actions, spec.err, spec.errFile, 2, process.err, farErr) &&
                (!spec.crashRecord || addPipe(actions, kCrashRecordFd, true, process.crashRecord, farCrash)) &&
                (!spec.lifeline || addPipe(actions, kLifelineFd, false, process.lifeline, farLifeline));
   if (!piped) return failed("cannot make the pipes of", errno);

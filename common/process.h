@@ -36,11 +36,12 @@ class SLUICE_INTERNAL OwnedFd {
 };
 
 struct ProcessSpec {
-  enum class Stream { kInherit, kPipe, kNull };
+  enum class Stream { kInherit, kPipe, kNull, kFile };
   std::vector<std::string> arguments;  // [0]: path of the program, or a name to be found in PATH
   std::vector<std::pair<std::string, std::string>> environment;  // beside ours
   std::string directory;                                         // empty: ours
   Stream out = Stream::kInherit, err = Stream::kInherit;
+  std::string outFile, errFile;  // kFile: appended to
   bool crashRecord = false;
   bool lifeline = true;
 };

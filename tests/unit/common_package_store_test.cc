@@ -54,7 +54,9 @@ TEST_F(PackageStoreTest, ReceivesPiecesInOrderAndOnce) {
   const auto& image = package.images(0);
   auto send = [&](std::uint64_t at, std::uint64_t n) {
     Bytes bytes;
-    EXPECT_TRUE(from.read(image.hash(), at, n, bytes).ok());
+    std::uint64_t size = 0;
+    EXPECT_TRUE(from.read(image.hash(), at, n, bytes, size).ok());
+    EXPECT_EQ(size, 10u);
     return to.write(image.hash(), image.size(), at, bytes.view());
   };
   ASSERT_TRUE(send(0, 4).ok());

@@ -1,0 +1,129 @@
+// What a process does that was started as an executor: reads its order, loads the application, and runs until its worker lets go.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/crash_record.h"
+#include "common/module_file.h"
+#include "common/package_store.h"
+#include "common/process.h"
+#include "worker/executor/place.h"
+#include "worker/executor/shell.h"
+
+namespace sluice::executor {
+namespace {
+
+bool readWhole(void* to, std::size_t n) {
+  auto* at = static_cast<char*>(to);
+  while (n > 0) {
+    ssize_t got = ::read(kLifelineFd, at, n);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    at += got, n -= std::size_t(got);
+  }
+  return true;
+}
+
+// The order is the first thing in the lifeline: its length, then the message.
+bool readOrder(proto::StartExecutor& order) {
+  std::uint64_t size = 0;
+  if (!readWhole(&size, sizeof size) || size > (64u << 20)) return false;
+  std::string bytes(size, '\0');
+  return readWhole(bytes.data(), size) && order.ParseFromString(bytes);
+}
+
+// --name value …, as the worker writes them.
+std::map<std::string, std::string> readFlags(int argc, char** argv) {
+  std::map<std::string, std::string> flags;
+  for (int i = 2; i + 1 < argc; i += 2) flags[argv[i]] = argv[i + 1];
+  return flags;
+}
+
+std::string firstAddress(const std::string& url) {
+  std::string addresses = url.substr(url.rfind("://") == std::string::npos ? 0 : url.rfind("://") + 3);
+  return addresses.substr(0, addresses.find(','));
+}
+
+absl::Status loadImages(const proto::StartExecutor& order, const std::string& packages, std::shared_ptr<ImageTable>& images) {
+  if (order.package().executable()) {
+    images = ImageTable::ofExecutable();
+    return absl::OkStatus();
+  }
+  PackageStore store(packages);
+  std::vector<std::string> paths;
+  for (int i = 0; i < order.package().images_size(); ++i) {
+    std::string path = store.imagePath(order.package(), i);
+    if (i == 0 || isLibraryFile(path)) paths.push_back(path);  // as the driver did
+  }
+  std::string name = order.package().images_size() ? order.package().images(0).name() : "";
+  currentPlace().name = "loading", currentPlace().site = name.c_str();
+  auto status = ImageTable::load(paths, images);
+  currentPlace() = {};
+  return status;
+}
+
+// Text and numbers into a buffer, within a signal handler.
+struct SafeText {
+  char* text;
+  std::size_t room, size = 0;
+  void add(const char* part) {
+    while (*part && size < room) text[size++] = *part++;
+  }
+  void add(std::uint64_t number) {
+    char digits[21];
+    int n = 0;
+    do digits[n++] = char('0' + number % 10);
+    while (number /= 10);
+    while (n > 0 && size < room) text[size++] = digits[--n];
+  }
+};
+
+// "map at wordcount.cc:12, batch 1000 ms, partition 3"
+std::size_t describePlace(char* text, std::size_t room) {
+  const Place& place = currentPlace();
+  if (!place.name) return 0;
+  SafeText to{text, room};
+  to.add(place.name);
+  if (place.site && *place.site) to.add(" at "), to.add(place.site);
+  if (!place.task) return to.size;
+  if (place.whenMs > 0) to.add(", batch "), to.add(std::uint64_t(place.whenMs)), to.add(" ms");
+  if (place.whenMs < 0) to.add(", job "), to.add(std::uint64_t(-place.whenMs));
+  to.add(", partition "), to.add(std::uint64_t(place.partition));
+  return to.size;
+}
+
+int run(int argc, char** argv) {
+  auto flags = readFlags(argc, argv);
+  ShellOptions options;
+  if (!readOrder(options.order)) {
+    std::fprintf(stderr, "executor: no order came; executors are started by sluice-worker, not by hand\n");
+    return 2;
+  }
+  installCrashRecord(kCrashRecordFd, &describePlace);
+  CrashStack stack;
+  options.master = firstAddress(flags["--master"]);
+  options.host = flags["--host"];
+  options.localDirectory = flags["--local-dir"];
+  if (auto status = loadImages(options.order, flags["--packages"], options.images); !status.ok()) options.failed = std::string(status.message());
+  watchExit();
+  Shell shell(std::move(options));
+  if (auto status = shell.open(); !status.ok()) {
+    std::fprintf(stderr, "executor: %s\n", std::string(status.message()).c_str());
+    shell.leave(1);
+  }
+  char ignored;
+  while (readWhole(&ignored, 1)) {
+  }
+  shell.leave(0);  // the worker let go, or is gone
+}
+
+}  // namespace
+}  // namespace sluice::executor
+
+extern "C" SLUICE_EXPORT int sluice_executor_main(int argc, char** argv) { return sluice::executor::run(argc, argv); }

@@ -1,0 +1,80 @@
+// The executor's process around its machine: link, timers, slots, and the application's code.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/grpc/grpc_link.h"
+#include "common/images.h"
+#include "common/spill_folder.h"
+#include "common/strand.h"
+#include "common/timers.h"
+#include "worker/executor/code.h"
+#include "worker/executor/machine.h"
+#include "worker/executor/runtime.h"
+
+namespace sluice::executor {
+
+struct ShellOptions {
+  proto::StartExecutor order;
+  std::string master;  // address
+  std::string host;
+  std::string localDirectory;
+  std::shared_ptr<ImageTable> images;
+  std::string failed;  // why the package cannot be loaded: told to the master, and nothing else is done
+};
+
+// The machine runs on a strand, most of it on the link's polling thread; tasks on one thread for each slot, syncs and fetches on one
+// more, each receiver and planner on its own. The process never returns from user code in order: leave() ends it.
+class Shell final : public Effects, public LinkHandler, public CodeResolver {
+ public:
+  explicit Shell(ShellOptions options);
+  ~Shell() override;
+
+  absl::Status open();
+  // Ends the process at once, without a word of user code: nothing here must survive. Any thread.
+  [[noreturn]] void leave(int exitCode);
+
+ private:
+  // Effects
+  void send(Peer to, EnvelopePtr envelope, std::uint64_t) override { link_->send(to, std::move(envelope)); }
+  void arm(TimerName timer, Moment at) override { timers_->arm(timer, at); }
+  void disarm(TimerName timer) override { timers_->disarm(timer); }
+  void log(const std::string& line) override;
+  void run(std::shared_ptr<const TaskSpec> task) override;
+  void background(std::function<void()> work, std::function<void(Moment)> done) override;
+  void startThread(std::function<void()> body) override;
+  void post(std::function<void(Moment)> event) override;
+  void connect(Peer to, const std::string& address) override { link_->connect(to, address); }
+
+  // LinkHandler: on the strand.
+  void onMessage(Peer from, EnvelopePtr envelope) override;
+  void onSession(Peer with, bool up) override;
+
+  const void* resolve(std::uint32_t image, std::uint64_t offset, std::uint64_t magic) override;
+  absl::Status listen();
+  void reportFailure();
+  void slotLoop();
+
+  ShellOptions options_;
+  SpillFolder spill_;
+  Strand strand_;
+  std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<Machine> machine_;
+  std::unique_ptr<Timers> timers_;
+  std::unique_ptr<GrpcLink> link_;
+  std::unique_ptr<LoopThread> disk_;
+
+  std::mutex mutex_;
+  std::condition_variable woken_;
+  std::deque<std::shared_ptr<const TaskSpec>> queue_;  // guarded by mutex_
+  std::vector<std::thread> slots_;
+};
+
+}  // namespace sluice::executor
