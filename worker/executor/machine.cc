@@ -1,1 +1,195 @@
 #include "worker/executor/machine.h"
+
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "sluice/error.h"
+#include "worker/executor/control.h"
+#include "worker/executor/durable_files.h"
+#include "worker/executor/instances.h"
+#include "worker/executor/receivers.h"
+#include "worker/executor/shuffle.h"
+#include "worker/executor/templates.h"
+#include "worker/executor/values.h"
+
+namespace sluice::executor {
+
+class Machine::State {
+ public:
+  State(Options options, Effects& effects, Runtime& runtime)
+      : control{std::move(options), effects, runtime, {}}, shuffle(control), values(control), instances(control, shuffle, values),
+        templates(control, values, instances), files(control, values, templates), receivers(control, values) {}
+
+  // What every event begins and ends with.
+  struct Event {
+    Event(State& state, Moment now) : state(state) { state.control.now = now; }
+    ~Event() {
+      state.instances.pump();
+      state.easeMemory();
+    }
+    State& state;
+  };
+
+  void onMessage(Peer from, const EnvelopePtr& envelope);
+  void onLaunch(const EnvelopePtr& envelope);
+  void onRelease(const proto::Release& release);
+  void applyMarks(const google::protobuf::RepeatedPtrField<proto::Mark>& marks);
+  void report();
+  void easeMemory();
+
+  Control control;
+  Shuffle shuffle;
+  Values values;
+  Instances instances;
+  Templates templates;
+  DurableFiles files;
+  Receivers receivers;
+  std::set<Peer> peers;
+  bool easing = false;
+};
+
+void Machine::State::onMessage(Peer from, const EnvelopePtr& envelope) {
+  const proto::Message& message = envelope->message;
+  if (from.role == Role::kMaster && message.term() < control.highestTerm) {
+    auto [refusal, refused] = compose(&proto::Message::mutable_refused);
+    refused->set_why("a master of a later term is known here"), refused->set_term(control.highestTerm);
+    return control.send(from, std::move(refusal));
+  }
+  control.highestTerm = std::max(control.highestTerm, message.term());
+  control.highestDurable = std::max(control.highestDurable, message.durable());
+  if (control.cluster.empty()) control.cluster = message.cluster();
+  switch (message.body_case()) {
+    case proto::Message::kInstall: return templates.onInstall(envelope);
+    case proto::Message::kLaunch: return onLaunch(envelope);
+    case proto::Message::kRelease: return onRelease(message.release());
+    case proto::Message::kCancelInstance: return instances.cancel(message.cancel_instance().instance());
+    case proto::Message::kPublish: return files.onPublish(message.publish());
+    case proto::Message::kTakeCheckpoint: return files.onTakeCheckpoint(message.take_checkpoint());
+    case proto::Message::kRestore: return files.onRestore(message.restore());
+    case proto::Message::kStartReceiver: return receivers.onStart(message.start_receiver(), templates);
+    case proto::Message::kCloseReceiver: return receivers.onClose(message.close_receiver());
+    case proto::Message::kAccepted: return receivers.onAccepted(message.accepted());
+    case proto::Message::kPush:
+      if (!instances.released(message.push().scope_ms())) shuffle.onPush(from, envelope);
+      return;
+    case proto::Message::kCopyBlock: return receivers.onCopyBlock(from, envelope);
+    case proto::Message::kBlockCopied: return receivers.onBlockCopied(message.block_copied());
+    case proto::Message::kGet: return values.onGet(from, envelope, instances.known(message.get().instance().when_ms()));
+    case proto::Message::kGot: return values.onGot(from, envelope);
+    default: return;  // Hello, Refused: the shell's
+  }
+}
+
+void Machine::State::onLaunch(const EnvelopePtr& envelope) {
+  const proto::Launch& launch = envelope->message.launch();
+  applyMarks(launch.marks());
+  auto installed = templates.find(launch.template_hash(), launch.captures_version(), launch.epoch());
+  if (!installed) {
+    return instances.refuse(launch, templates.whyMissing(launch.template_hash()));
+  }
+  instances.onLaunch(envelope, std::move(installed));
+}
+
+void Machine::State::applyMarks(const google::protobuf::RepeatedPtrField<proto::Mark>& marks) {
+  auto parentOf = [this](ExchangeId exchange) {
+    auto plan = templates.withNode(exchange.node);
+    return plan ? plan->view.node(exchange.node).edges(int(exchange.edge)).parent() : 0;
+  };
+  for (const auto& mark : marks) {
+    values.releaseBelow(mark.node(), mark.below_ms());
+    shuffle.releaseBelow(mark.node(), mark.below_ms(), parentOf);
+  }
+}
+
+void Machine::State::onRelease(const proto::Release& release) {
+  applyMarks(release.marks());
+  for (std::int64_t when : release.instances()) {
+    instances.release(when);
+    shuffle.release(when);
+    values.release(when);
+  }
+  for (std::uint32_t node : release.unpersisted()) values.unpersist(node);
+  for (const auto& block : release.blocks()) values.dropBlock(BlockId::of(block));
+}
+
+void Machine::State::report() {
+  auto [envelope, report] = compose(&proto::Message::mutable_report);
+  report->set_app(control.options.app.value);
+  report->set_executor(control.options.executor.value);
+  report->set_address(control.options.address);
+  report->set_slots(control.options.slots);
+  report->set_host(control.options.host);
+  values.report(*report);
+  receivers.report(*report);
+  report->set_highest_term(control.highestTerm);
+  report->set_highest_sequence(control.highestDurable);
+  control.send(kMasterPeer, std::move(envelope));
+}
+
+// What peers and receivers sent may have filled the memory: the disk's thread makes room.
+void Machine::State::easeMemory() {
+  if (easing || !control.store().over()) return;
+  easing = true;
+  auto failed = std::make_shared<std::string>();
+  control.effects.background(
+      [&store = control.store(), failed] {
+        try {
+          store.makeRoom();
+        } catch (const Error& error) {
+          *failed = error.what();
+        }
+      },
+      [this, failed](Moment) {
+        easing = false;
+        if (!failed->empty()) control.log(*failed);
+      });
+}
+
+Machine::Machine(Options options, Effects& effects, Runtime& runtime)
+    : state_(std::make_unique<State>(std::move(options), effects, runtime)) {}
+Machine::~Machine() = default;
+
+void Machine::start(Moment now) {
+  State::Event event(*state_, now);
+  if (state_->peers.contains(kMasterPeer)) state_->report();
+}
+
+void Machine::onMessage(Peer from, const EnvelopePtr& envelope, Moment now) {
+  State::Event event(*state_, now);
+  state_->onMessage(from, envelope);
+}
+
+void Machine::onSession(Peer with, bool up, Moment now) {
+  State::Event event(*state_, now);
+  State& s = *state_;
+  if (up) s.peers.insert(with);
+  else s.peers.erase(with);
+  if (with.role == Role::kMaster && up) {
+    s.report();
+    s.templates.tellAgain();
+    s.instances.tellAgain();
+    s.receivers.tellAgain();
+  } else if (with.role == Role::kExecutor) {
+    s.templates.onPeer(with.id, up);
+    s.receivers.onPeer(with.id, up);
+    if (up) s.shuffle.resend(with.id);
+    else s.values.onPeerDown(with.id);
+  }
+}
+
+void Machine::onTimer(TimerName timer, Moment now) {
+  State::Event event(*state_, now);
+  switch (timer.kind) {
+    case kReportTimer: return state_->instances.onReportTimer(std::int64_t(timer.a));
+    case kParkedGetTimer: return state_->values.onParkedTimer(timer.a);
+    default: return state_->receivers.onTimer(timer);
+  }
+}
+
+void Machine::onTaskDone(std::shared_ptr<const TaskSpec> task, TaskDone done, Moment now) {
+  State::Event event(*state_, now);
+  state_->instances.onTaskDone(*task, done);
+}
+
+}  // namespace sluice::executor

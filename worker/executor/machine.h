@@ -1,6 +1,7 @@
 // An executor's control: which tasks may start, what to push to whom, blocks and their copies, versions, staging. Pure: see
 // common/machine.h. The data plane beside it (Runtime: store, shuffle, task body) runs on slot threads.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -9,22 +10,52 @@
 
 #include "common/machine.h"
 #include "common/plan_view.h"
+#include "worker/executor/installed.h"
+#include "worker/executor/store.h"
 
 namespace sluice::executor {
 
 class Runtime;  // worker/executor/runtime.h
+
+// What a task reads from outside its pipeline, all of it present when the task becomes ready.
+struct TaskInputs {
+  struct Shuffle {
+    ExchangeId exchange;
+    std::int64_t whenMs;  // of the consumer's value
+    std::uint32_t reducer;
+    std::vector<RowsPtr> maps;  // by map partition
+  };
+  struct Kept {
+    ValueId id;
+    RowsPtr rows;
+  };
+  struct Part {
+    const proto::Input* input;
+    RowsPtr block;  // of a BlockRef
+  };
+  struct Source {
+    ValueId id;
+    std::vector<Part> parts;
+  };
+  std::vector<Shuffle> shuffles;
+  std::vector<Kept> kept;
+  std::vector<Source> sources;
+  std::vector<std::shared_ptr<const void>> hold;  // messages that `parts` point into
+};
 
 // Everything a slot needs to run one task; made by the machine.
 struct TaskSpec {
   proto::InstanceId instance;
   std::uint32_t k = 0;
   std::uint32_t stage = 0, partition = 0, attempt = 0;
-  std::int64_t whenMs = 0;
-  std::uint64_t captures = 0;  // version
+  std::int64_t whenMs = 0;       // of what it makes: the reader's time of an exchange, the value's, the instance's
+  std::uint64_t captures = 0;    // version
   std::uint64_t inputBytes = 0;  // known estimate: for waking helpers
   bool cautious = false;
-  std::shared_ptr<const struct Installed> template_;  // plan, captures, epoch
+  std::shared_ptr<const Installed> template_;  // plan, captures, epoch
   std::shared_ptr<const Facts> facts;
+  std::shared_ptr<const std::atomic<bool>> cancelled;
+  TaskInputs inputs;
 };
 
 struct TaskDone;  // what came of it; worker/executor/runtime.h
@@ -37,6 +68,10 @@ class Effects : public sluice::Effects {
   virtual void background(std::function<void()> work, std::function<void(Moment)> done) = 0;
   // Starts a receiver or planner on a thread of its own; its sink calls post back through the shell.
   virtual void startThread(std::function<void()> body) = 0;
+  // From any thread: runs the event on the machine's strand (a receiver has stored a block …).
+  virtual void post(std::function<void(Moment)> event) = 0;
+  // Opens a session with a peer of the application (onSession tells); asked once for each pair, by the higher id.
+  virtual void connect(Peer to, const std::string& address) = 0;
 };
 
 struct Options {
@@ -45,8 +80,11 @@ struct Options {
   std::uint32_t slots = 1;
   std::uint64_t memoryBytes = 512ull << 20;
   std::string host = "localhost";
-  std::string address;        // where other executors reach it
-  std::string spillDirectory; // made by the shell, removed by it
+  std::string address;  // where other executors reach it
+  std::string spillDirectory;  // made by the shell, removed by it
+  Duration blockInterval = Milliseconds(200);         // sluice.streaming.blockInterval
+  Duration receiverRestartDelay = Milliseconds(2000);  // sluice.streaming.receiverRestartDelay
+  Duration minRemember = Seconds(60);                 // sluice.streaming.fileStream.minRememberDuration
 };
 
 class SLUICE_INTERNAL Machine : public sluice::Machine {

@@ -1,0 +1,302 @@
+#include "worker/executor/durable_files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#define XXH_STATIC_LINKING_ONLY
+#include <xxhash.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <set>
+
+#include "sluice/error.h"
+#include "worker/executor/rows_format.h"
+
+namespace sluice::executor {
+
+namespace {
+
+constexpr std::string_view kStateMagic = "SLSTATE1";
+constexpr std::uint32_t kStateVersion = 1;
+
+[[noreturn]] void failed(const std::string& what, const std::string& path) {
+  throwError(ErrorKind::kUnavailable, what + " " + path + ": " + std::strerror(errno));
+}
+
+std::string parentOf(const std::string& path) {
+  std::string parent = std::filesystem::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+void makeDirectories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) throwError(ErrorKind::kUnavailable, "cannot make the directory " + path + ": " + error.message());
+}
+
+void syncDirectory(const std::string& path) {
+  int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) failed("cannot open the directory", path);
+  int result = ::fsync(fd);
+  ::close(fd);
+  if (result != 0 && errno != EINVAL) failed("cannot sync the directory", path);
+}
+
+// A file under a temporary name until it is whole.
+class NewFile {
+ public:
+  explicit NewFile(std::string path) : path_(std::move(path)), temporary_(path_ + ".tmp") {
+    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd_ < 0) failed("cannot create", temporary_);
+    XXH3_64bits_reset(&sum_);
+  }
+  ~NewFile() {
+    if (fd_ >= 0) ::close(fd_), ::unlink(temporary_.c_str());
+  }
+  NewFile(const NewFile&) = delete;
+  void write(std::string_view bytes) {
+    XXH3_64bits_update(&sum_, bytes.data(), bytes.size());
+    size_ += bytes.size();
+    while (!bytes.empty()) {
+      ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) failed("cannot write", temporary_);
+      bytes.remove_prefix(std::size_t(n));
+    }
+  }
+  void finish() {
+    if (::fsync(fd_) != 0) failed("cannot sync", temporary_);
+    ::close(std::exchange(fd_, -1));
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) failed("cannot name", path_);
+  }
+  std::uint64_t size() const { return size_; }
+  std::uint64_t checksum() const { return XXH3_64bits_digest(&sum_); }
+
+ private:
+  const std::string path_, temporary_;
+  int fd_ = -1;
+  std::uint64_t size_ = 0;
+  XXH3_state_t sum_;
+};
+
+std::string readWhole(const std::string& path) {
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throwError(ErrorKind::kLost, "cannot read " + path + ": " + std::strerror(errno));
+  std::string bytes;
+  char part[64 << 10];
+  ssize_t n;
+  while ((n = ::read(fd, part, sizeof(part))) > 0 || (n < 0 && errno == EINTR)) {
+    if (n > 0) bytes.append(part, std::size_t(n));
+  }
+  ::close(fd);
+  if (n < 0) throwError(ErrorKind::kLost, "cannot read " + path + ": " + std::strerror(errno));
+  return bytes;
+}
+
+void makeMarker(const std::string& path) {
+  makeDirectories(parentOf(path));
+  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) failed("cannot create", path);
+  ::fsync(fd);
+  ::close(fd);
+}
+
+std::string publishAll(const proto::Publish& publish) {
+  try {
+    std::set<std::string> directories, staging;
+    for (const auto& file : publish.files()) {
+      if (file.staged().empty()) continue;
+      publishFile(file.staged(), file.final());
+      directories.insert(parentOf(file.final()));
+      staging.insert(parentOf(file.staged()));
+    }
+    for (const std::string& directory : directories) syncDirectory(directory), syncDirectory(parentOf(directory));
+    for (const auto& file : publish.files()) {
+      if (!file.staged().empty()) continue;
+      makeMarker(file.final());
+      syncDirectory(parentOf(file.final()));
+    }
+    for (const std::string& directory : staging) ::rmdir(directory.c_str());  // if it was the last part in it
+    return {};
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
+
+void publishFile(const std::string& staged, const std::string& final) {
+  makeDirectories(parentOf(final));
+  if (::renameat2(AT_FDCWD, staged.c_str(), AT_FDCWD, final.c_str(), RENAME_NOREPLACE) == 0) return;
+  int why = errno;
+  if (why == EINVAL || why == ENOSYS) {  // the file system cannot: a link does not replace either
+    if (::link(staged.c_str(), final.c_str()) == 0) {
+      ::unlink(staged.c_str());
+      return;
+    }
+    why = errno;
+  }
+  std::error_code ignored;
+  if (std::filesystem::exists(final, ignored)) {  // done before
+    ::unlink(staged.c_str());
+    return;
+  }
+  errno = why;
+  failed("cannot publish " + staged + " as", final);
+}
+
+StateFile writeStateFile(const std::string& path, std::string_view typeName, const Rows& rows, Store& store) {
+  makeDirectories(parentOf(path));
+  NewFile file(path);
+  Buffer frame;
+  frame.append(kStateMagic);
+  frame.append(&kStateVersion, sizeof(kStateVersion));
+  appendFrame(typeName, 0, frame);
+  file.write(frame.view());
+  for (const Piece& piece : rows.pieces) {
+    Pin pin;
+    if (!store.pin(piece.object, pin)) throwError(ErrorKind::kLost, "a state partition was dropped");
+    frame.clear();
+    appendFrame(pin.view(), piece.object->rows(), frame);
+    file.write(frame.view());
+  }
+  file.finish();
+  return {file.size(), file.checksum(), rows.rows};
+}
+
+RowsPtr readStateFile(const std::string& path, const StateFile& expected, std::string_view typeName, Store& store) {
+  std::string bytes = readWhole(path);
+  auto damaged = [&](const std::string& why) { throwError(ErrorKind::kLost, "the checkpoint file " + path + " " + why); };
+  if (bytes.size() != expected.bytes || XXH3_64bits(bytes.data(), bytes.size()) != expected.checksum) {
+    damaged("is not what was written (size or checksum)");
+  }
+  std::string_view left = bytes;
+  std::uint32_t version = 0;
+  if (left.substr(0, kStateMagic.size()) != kStateMagic || left.size() < kStateMagic.size() + sizeof(version)) damaged("is none of ours");
+  std::memcpy(&version, left.data() + kStateMagic.size(), sizeof(version));
+  if (version != kStateVersion) damaged("was written by another version");
+  left.remove_prefix(kStateMagic.size() + sizeof(version));
+  auto rows = std::make_shared<Rows>();
+  for (bool first = true; !left.empty(); first = false) {
+    FrameHeader header;
+    if (left.size() < sizeof(header)) damaged("is cut short");
+    std::memcpy(&header, left.data(), sizeof(header));
+    if (header.stored > left.size() - sizeof(header)) damaged("is cut short");
+    Buffer plain;
+    std::uint64_t count = 0;
+    absl::Status status = readFrame(left.substr(0, sizeof(header) + header.stored), plain, count);
+    if (!status.ok()) damaged(std::string(status.message()));
+    left.remove_prefix(sizeof(header) + header.stored);
+    if (!first) {
+      rows->add({store.put(ObjectKind::kState, Bytes::of(std::move(plain)), count)});
+    } else if (!typeName.empty() && plain.view() != typeName) {
+      damaged("holds " + std::string(plain.view()) + ", and the state is " + std::string(typeName) + " now");
+    }
+  }
+  if (rows->rows != expected.rows) damaged("has a wrong number of rows");
+  return rows;
+}
+
+void DurableFiles::onPublish(const proto::Publish& publish) {
+  auto request = std::make_shared<const proto::Publish>(publish);
+  auto error = std::make_shared<std::string>();
+  control_.effects.background([request, error] { *error = publishAll(*request); },
+                              [this, request, error](Moment) {
+                                auto [envelope, published] = compose(&proto::Message::mutable_published);
+                                *published->mutable_instance() = request->instance();
+                                std::set<std::uint32_t> outputs;
+                                for (const auto& file : request->files()) outputs.insert(file.output());
+                                for (std::uint32_t output : outputs) published->add_outputs(output);
+                                published->set_error(*error);
+                                published->set_executor(control_.options.executor.value);
+                                control_.send(kMasterPeer, std::move(envelope));
+                              });
+}
+
+void DurableFiles::onTakeCheckpoint(const proto::TakeCheckpoint& take) {
+  struct Part {
+    proto::CheckpointFile file;
+    std::string typeName;
+    RowsPtr rows;
+  };
+  auto parts = std::make_shared<std::vector<Part>>();
+  auto error = std::make_shared<std::string>();
+  for (int i = 0; i < take.nodes_size() && i < take.partitions_size(); ++i) {
+    Part part;
+    part.file.set_node(take.nodes(i)), part.file.set_partition(take.partitions(i));
+    part.rows = values_.version(take.nodes(i), take.when_ms(), take.partitions(i));
+    if (!part.rows) *error = "state partition " + std::to_string(take.partitions(i)) + " of node " + std::to_string(take.nodes(i)) + " is not here";
+    if (auto plan = templates_.withNode(take.nodes(i))) {
+      part.file.set_uid(plan->view.node(take.nodes(i)).uid());
+      if (const TypeDesc* type = plan->codeOf(take.nodes(i)).type) part.typeName = type->name;
+    }
+    part.file.set_name("state-" + std::to_string(take.when_ms()) + "-" + std::to_string(take.nodes(i)) + "-" +
+                       std::to_string(take.partitions(i)) + "-" + std::to_string(control_.options.executor.value) + ".rows");
+    parts->push_back(std::move(part));
+  }
+  auto reply = [this, parts, error, app = take.app(), stream = take.stream(), when = take.when_ms()](Moment) {
+    auto [envelope, written] = compose(&proto::Message::mutable_checkpoint_written);
+    written->set_app(app), written->set_stream(stream), written->set_when_ms(when);
+    written->set_executor(control_.options.executor.value);
+    written->set_error(*error);
+    if (error->empty()) {
+      for (Part& part : *parts) *written->add_files() = std::move(part.file);
+    }
+    control_.send(kMasterPeer, std::move(envelope));
+  };
+  if (!error->empty()) return reply(control_.now);
+  control_.effects.background(
+      [parts, error, directory = take.directory(), &store = control_.store()] {
+        try {
+          for (Part& part : *parts) {
+            StateFile file = writeStateFile(directory + "/" + part.file.name(), part.typeName, *part.rows, store);
+            part.file.set_bytes(file.bytes), part.file.set_checksum(file.checksum), part.file.set_rows(file.rows);
+          }
+          syncDirectory(directory);
+        } catch (const Error& failure) {
+          *error = failure.what();
+        }
+      },
+      std::move(reply));
+}
+
+void DurableFiles::onRestore(const proto::Restore& restore) {
+  auto request = std::make_shared<const proto::Restore>(restore);
+  auto found = std::make_shared<std::vector<RowsPtr>>();
+  auto error = std::make_shared<std::string>();
+  std::vector<std::string> types;
+  for (const auto& file : restore.files()) {
+    auto plan = templates_.withNode(file.node());
+    const TypeDesc* type = plan ? plan->codeOf(file.node()).type : nullptr;
+    types.emplace_back(type ? type->name : "");
+  }
+  control_.effects.background(
+      [request, found, error, types, &store = control_.store()] {
+        try {
+          for (int i = 0; i < request->files_size(); ++i) {
+            const auto& file = request->files(i);
+            found->push_back(readStateFile(request->directory() + "/" + file.name(), {file.bytes(), file.checksum(), file.rows()},
+                                           types[std::size_t(i)], store));
+            if (store.over()) store.makeRoom();
+          }
+        } catch (const Error& failure) {
+          *error = failure.what();
+        }
+      },
+      [this, request, found, error](Moment) {
+        auto [envelope, restored] = compose(&proto::Message::mutable_restored);
+        restored->set_app(request->app()), restored->set_when_ms(request->when_ms());
+        restored->set_executor(control_.options.executor.value);
+        restored->set_error(*error);
+        for (std::size_t i = 0; error->empty() && i < found->size(); ++i) {
+          const auto& file = request->files(int(i));
+          values_.keep({file.node(), request->when_ms(), file.partition()}, (*found)[i]);
+          *restored->add_files() = file;
+        }
+        control_.send(kMasterPeer, std::move(envelope));
+      });
+}
+
+}  // namespace sluice::executor

@@ -1,0 +1,473 @@
+#include "worker/executor/instances.h"
+
+#include <unistd.h>
+
+#include "worker/executor/sinks.h"
+
+namespace sluice::executor {
+
+namespace {
+
+constexpr Duration kReportInterval = Milliseconds(50);
+constexpr std::uint64_t kSmallResultBytes = 64 << 10;
+constexpr std::size_t kReleasedRemembered = 4096;
+
+void setValue(proto::KeptValue& value, ValueId id, std::uint64_t executor) {
+  value.set_node(id.node), value.set_when_ms(id.whenMs), value.set_partition(id.partition), value.set_executor(executor);
+}
+
+}  // namespace
+
+bool Instances::released(Scope when) const { return released_.contains(when); }
+
+bool Instances::uses(const Installed* installed) const {
+  return std::any_of(instances_.begin(), instances_.end(), [&](const auto& entry) { return entry.second->installed.get() == installed; });
+}
+
+bool Instances::broadcasts(const PlanView& view, ExchangeId exchange) {
+  return view.node(exchange.node).edges(int(exchange.edge)).exchange() == proto::EXCHANGE_BROADCAST;
+}
+
+// ---- launching ----
+
+void Instances::refuse(const proto::Launch& launch, const std::string& why) {
+  for (int i = 0; i < launch.tasks().stage_size(); ++i) {
+    auto [envelope, failed] = compose(&proto::Message::mutable_failed);
+    *failed->mutable_instance() = launch.instance();
+    failed->set_k(launch.k()), failed->set_executor(control_.options.executor.value);
+    failed->set_stage(launch.tasks().stage(i)), failed->set_when_ms(launch.tasks().when_ms(i));
+    failed->set_partition(launch.tasks().partition(i)), failed->set_attempt(launch.tasks().attempt(i));
+    failed->set_domain(proto::DOMAIN_SYSTEM), failed->set_message(why);
+    control_.send(kMasterPeer, std::move(envelope));
+  }
+}
+
+void Instances::addFacts(Instance& instance, const proto::Launch& launch, const EnvelopePtr& envelope) {
+  auto facts = instance.facts ? std::make_shared<Facts>(*instance.facts) : std::make_shared<Facts>();
+  facts->zeroMs = launch.zero_ms();
+  facts->defaultPartitions = std::max(instance.installed->epoch->default_partitions(), 1u);
+  for (const auto& count : launch.counts()) {
+    if (count.no_value()) facts->sources.erase({count.node(), count.when_ms()});
+    else facts->sources[{count.node(), count.when_ms()}] = count.partitions();
+  }
+  instance.facts = std::move(facts);
+  for (const auto& source : launch.sources()) {
+    instance.sources[{source.node(), source.when_ms(), source.partition()}] = {&source, envelope};
+  }
+  for (const auto& route : launch.kept()) {
+    ValueId id{route.node(), route.when_ms(), route.partition()};
+    instance.keptAt[id] = route.executor();
+    values_.locate(id, route.executor());
+  }
+}
+
+void Instances::moveReducers(Instance& instance, const proto::Launch& launch) {
+  const PlanView& view = instance.installed->plan->view;
+  std::map<ExchangeKey, std::vector<std::pair<std::uint32_t, std::uint64_t>>> routes;
+  for (const auto& route : launch.moved()) {
+    if (view.position(route.node()) < 0) continue;
+    const proto::Node& node = view.node(route.node());
+    for (int e = 0; e < node.edges_size(); ++e) {
+      if (node.edges(e).exchange() == proto::EXCHANGE_NONE) continue;
+      ExchangeId exchange{route.node(), std::uint32_t(e)};
+      bool one = broadcasts(view, exchange) || node.edges(e).exchange() == proto::EXCHANGE_GATHER;
+      routes[{exchange, route.when_ms()}].emplace_back(one ? 0 : route.partition(), route.executor());
+    }
+  }
+  for (const auto& [key, moved] : routes) shuffle_.move(key, instance.id.when_ms(), moved);
+}
+
+void Instances::onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Installed> installed) {
+  const proto::Launch& launch = envelope->message.launch();
+  Scope when = launch.instance().when_ms();
+  if (released(when)) return;
+  std::unique_ptr<Instance>& slot = instances_[when];
+  if (slot && (launch.instance().run() < slot->id.run() || (launch.instance().run() == slot->id.run() && launch.k() <= slot->k))) return;
+  bool fresh = !slot;
+  if (fresh) slot = std::make_unique<Instance>();
+  Instance& instance = *slot;
+  instance.id = launch.instance();
+  instance.k = launch.k();
+  instance.captures = launch.captures_version();
+  instance.installed = std::move(installed);
+  instance.cancelled->store(false, std::memory_order_relaxed);
+  addFacts(instance, launch, envelope);
+  moveReducers(instance, launch);
+  const proto::Tasks& tasks = launch.tasks();
+  std::vector<TaskPtr> entered;
+  entered.reserve(std::size_t(tasks.stage_size()));
+  for (int i = 0; i < tasks.stage_size(); ++i) {
+    if (tasks.stage(i) >= instance.installed->plan->view.stages().size()) continue;
+    TaskKey key{tasks.stage(i), tasks.when_ms(i), tasks.partition(i)};
+    if (TaskPtr task = enter(instance, key, tasks.attempt(i), launch.cautious())) entered.push_back(std::move(task));
+  }
+  for (const TaskPtr& task : entered) await(instance, task);
+  if (fresh) values_.onInstance(when);
+  if (instance.unfinished == 0) sendReport(instance);
+}
+
+// A task that is asked for again while it is here goes on under its new attempt. Null: nothing is to be done.
+TaskPtr Instances::enter(Instance& instance, TaskKey key, std::uint32_t attempt, bool cautious) {
+  TaskPtr& task = instance.tasks[key];
+  if (task && attempt < task->attempt) return nullptr;
+  if (task && task->status == Task::Status::kDone && stillThere(instance, *task)) {
+    task->attempt = attempt;
+    return nullptr;
+  }
+  bool again = task && task->status < Task::Status::kDone;
+  if (again) {
+    task->attempt = attempt;
+    return nullptr;
+  }
+  task = std::make_shared<Task>();
+  task->instance = &instance, task->scope = instance.id.when_ms();
+  task->stage = key.stage, task->partition = key.partition, task->whenMs = key.whenMs;
+  task->attempt = attempt, task->cautious = cautious;
+  ++instance.unfinished;
+  const Stage& stage = instance.installed->plan->view.stages()[key.stage];
+  if (stage.sink == Stage::Sink::kKeep) values_.expect({stage.root, key.whenMs, key.partition}, 1);
+  return task;
+}
+
+// Whether what a finished task made can still be had. If so the master is told of it once more.
+bool Instances::stillThere(Instance& instance, const Task& task) {
+  const PlanView& view = instance.installed->plan->view;
+  const Stage& stage = view.stages()[task.stage];
+  if (stage.sink == Stage::Sink::kExchange) return shuffle_.has({stage.exchange, task.whenMs}, task.partition);
+  if (stage.sink == Stage::Sink::kOutput) return false;  // results are small to make again, and a staged file may be gone
+  ValueId id{stage.root, task.whenMs, task.partition};
+  if (!values_.has(id)) return false;
+  Envelope& envelope = reportOf(instance);
+  proto::Prepared& report = *envelope.message.mutable_prepared();
+  report.mutable_tasks()->add_stage(task.stage), report.mutable_tasks()->add_when_ms(task.whenMs);
+  report.mutable_tasks()->add_partition(task.partition), report.mutable_tasks()->add_attempt(task.attempt);
+  proto::KeptValue& kept = *report.add_kept();
+  setValue(kept, id, control_.options.executor.value);
+  kept.set_bytes(values_.read(id)->bytes);
+  return true;
+}
+
+// ---- inputs ----
+
+std::vector<const proto::Input*> Instances::sourceInputs(const Instance& instance, ValueId id) const {
+  std::vector<const proto::Input*> inputs;
+  auto add = [&](const auto& list) {
+    for (const proto::Input& input : list) inputs.push_back(&input);
+  };
+  if (auto it = instance.sources.find(id); it != instance.sources.end()) {
+    add(it->second.source->inputs());
+    return inputs;
+  }
+  const proto::Node& node = instance.installed->plan->view.node(id.node);
+  const proto::Source& source = node.source();
+  if (source.kind() == proto::SOURCE_STATIC) {
+    if (int(id.partition) < source.inputs_size()) inputs.push_back(&source.inputs(int(id.partition)));
+  } else if (source.kind() == proto::SOURCE_BATCHES && node.slide_ms() > 0) {
+    std::int64_t k = (id.whenMs - instance.facts->zeroMs) / node.slide_ms() - 1;
+    if (k < 0 || k >= source.batches_size()) return inputs;
+    const proto::InputList& batch = source.batches(int(k));
+    if (int(id.partition) < batch.partitions_size()) add(batch.partitions(int(id.partition)).inputs());
+    else if (batch.partitions_size() == 0 && int(id.partition) < batch.inputs_size()) inputs.push_back(&batch.inputs(int(id.partition)));
+  }
+  return inputs;
+}
+
+bool Instances::awaitSource(Instance& instance, const TaskPtr& task, ValueId id, std::vector<ValueId>& lost) {
+  for (const proto::Input* input : sourceInputs(instance, id)) {
+    if (input->what_case() != proto::Input::kBlock) continue;
+    BlockId block = BlockId::of(input->block());
+    switch (values_.wantBlock(block, *input, id, task)) {
+      case Values::Found::kHere: break;
+      case Values::Found::kWaiting:
+        ++task->waiting;
+        instance.fetchedBlocks.push_back(block);
+        break;
+      case Values::Found::kLost: lost.push_back(id); return false;
+    }
+  }
+  return true;
+}
+
+void Instances::await(Instance& instance, const TaskPtr& task) {
+  const PlanView& view = instance.installed->plan->view;
+  const Stage& stage = view.stages()[task->stage];
+  task->reads = view.reads(stage, task->whenMs, task->partition, *instance.facts);
+  std::vector<ValueId> lost;
+  for (const auto& shuffle : task->reads.shuffles) {
+    const Stage* map = view.exchangeStage(shuffle.exchange);
+    std::uint32_t maps = map ? view.tasks(*map, shuffle.whenMs, *instance.facts) : 0;
+    std::uint32_t reducer = broadcasts(view, shuffle.exchange) ? 0 : shuffle.reducer;
+    if (!shuffle_.want({shuffle.exchange, shuffle.whenMs}, task->scope, reducer, maps, task)) ++task->waiting;
+  }
+  for (ValueId id : task->reads.kept) {
+    auto at = instance.keptAt.find(id);
+    switch (values_.want(id, at == instance.keptAt.end() ? 0 : at->second, task)) {
+      case Values::Found::kHere: break;
+      case Values::Found::kWaiting: ++task->waiting; break;
+      case Values::Found::kLost: lost.push_back(id); break;
+    }
+  }
+  for (ValueId id : task->reads.sources) awaitSource(instance, task, id, lost);
+  if (!lost.empty()) {
+    shuffle_.drop(task), values_.drop(task);
+    fail(instance, *task, proto::DOMAIN_LOST, "an input is not here and nobody has it", {}, lost);
+  } else if (task->waiting == 0) {
+    control_.woken.push_back(task);
+  }
+}
+
+void Instances::fillInputs(const Task& task, TaskSpec& spec) const {
+  const Instance& instance = *task.instance;
+  const PlanView& view = instance.installed->plan->view;
+  spec.inputs.shuffles.reserve(task.reads.shuffles.size());
+  for (const auto& shuffle : task.reads.shuffles) {
+    std::uint32_t reducer = broadcasts(view, shuffle.exchange) ? 0 : shuffle.reducer;
+    auto maps = shuffle_.read({shuffle.exchange, shuffle.whenMs}, reducer);
+    for (const RowsPtr& rows : maps) spec.inputBytes += rows ? rows->bytes : 0;
+    spec.inputs.shuffles.push_back({shuffle.exchange, shuffle.whenMs, shuffle.reducer, std::move(maps)});
+  }
+  for (ValueId id : task.reads.kept) {
+    RowsPtr rows = values_.read(id);
+    spec.inputBytes += rows ? rows->bytes : 0;
+    spec.inputs.kept.push_back({id, rows ? std::move(rows) : std::make_shared<const Rows>()});
+  }
+  for (ValueId id : task.reads.sources) {
+    TaskInputs::Source source{id, {}};
+    for (const proto::Input* input : sourceInputs(instance, id)) {
+      TaskInputs::Part part{input, nullptr};
+      if (input->what_case() == proto::Input::kBlock) part.block = values_.readBlock(BlockId::of(input->block()));
+      spec.inputBytes += input->bytes();
+      source.parts.push_back(std::move(part));
+    }
+    if (auto it = instance.sources.find(id); it != instance.sources.end()) spec.inputs.hold.push_back(it->second.hold);
+    spec.inputs.sources.push_back(std::move(source));
+  }
+}
+
+// ---- running ----
+
+void Instances::pump() {
+  while (!control_.woken.empty() || !control_.lost.empty()) {
+    auto lost = std::exchange(control_.lost, {});
+    for (auto& [task, id] : lost) {
+      if (!task->instance || task->status != Task::Status::kWaiting) continue;
+      shuffle_.drop(task), values_.drop(task);
+      fail(*task->instance, *task, proto::DOMAIN_LOST, "an input could not be fetched from where it was", {}, {id});
+    }
+    auto woken = std::exchange(control_.woken, {});
+    for (TaskPtr& task : woken) {
+      if (!task->instance || task->status != Task::Status::kWaiting || task->waiting != 0) continue;
+      task->status = Task::Status::kReady;
+      std::int64_t batch = task->scope > 0 ? task->scope * 2 : -task->scope * 2 + 1;
+      ready_[{batch, task->stage, task->whenMs, task->partition}] = std::move(task);
+    }
+  }
+  // A few more than there are slots, so that a slot does not wait for the strand.
+  while (!ready_.empty() && running_ < control_.options.slots * 2) {
+    TaskPtr task = std::move(ready_.begin()->second);
+    ready_.erase(ready_.begin());
+    if (task->instance && task->status == Task::Status::kReady) start(task);
+  }
+}
+
+void Instances::start(const TaskPtr& task) {
+  const Instance& instance = *task->instance;
+  auto spec = std::make_shared<TaskSpec>();
+  spec->instance = instance.id;
+  spec->k = instance.k;
+  spec->stage = task->stage, spec->partition = task->partition, spec->attempt = task->attempt, spec->whenMs = task->whenMs;
+  spec->captures = instance.captures;
+  spec->cautious = task->cautious;
+  spec->template_ = instance.installed;
+  spec->facts = instance.facts;
+  spec->cancelled = instance.cancelled;
+  fillInputs(*task, *spec);
+  task->status = Task::Status::kRunning;
+  ++running_;
+  control_.effects.run(std::move(spec));
+}
+
+void Instances::onTaskDone(const TaskSpec& spec, TaskDone& done) {
+  --running_;
+  auto found = instances_.find(spec.instance.when_ms());
+  if (found == instances_.end() || found->second->cancelled != spec.cancelled) return;
+  Instance& instance = *found->second;
+  auto it = instance.tasks.find({spec.stage, spec.whenMs, spec.partition});
+  if (it == instance.tasks.end() || it->second->status != Task::Status::kRunning) return;
+  TaskPtr task = it->second;
+  if (done.end == TaskDone::End::kDone) return finish(instance, *task, done);
+  if (task->attempt != spec.attempt) {  // asked for again meanwhile
+    task->status = Task::Status::kWaiting;
+    control_.woken.push_back(task);
+    return;
+  }
+  if (done.end == TaskDone::End::kCancelled) return ended(instance, *task);
+  for (ValueId id : done.missing) values_.forget(id);
+  fail(instance, *task, done.domain, std::move(done.message), std::move(done.site), done.missing);
+}
+
+void Instances::finish(Instance& instance, Task& task, TaskDone& done) {
+  const PlanView& view = instance.installed->plan->view;
+  const Stage& stage = view.stages()[task.stage];
+  task.status = Task::Status::kDone;
+  Envelope& envelope = reportOf(instance);
+  proto::Prepared& report = *envelope.message.mutable_prepared();
+  report.set_input_records(report.input_records() + done.inputRecords);
+  report.set_input_bytes(report.input_bytes() + done.inputBytes);
+  bool exchange = stage.sink == Stage::Sink::kExchange;
+  if (!exchange || !done.updates.empty()) {
+    proto::Tasks& tasks = *report.mutable_tasks();
+    for (auto& [id, value] : done.updates) {
+      proto::Accumulate& update = *report.add_updates();
+      update.set_id(id), update.set_value(std::move(value));
+      report.add_update_tasks(std::uint32_t(tasks.stage_size()));
+    }
+    tasks.add_stage(task.stage), tasks.add_when_ms(task.whenMs);
+    tasks.add_partition(task.partition), tasks.add_attempt(task.attempt);
+  }
+  if (exchange) {
+    shuffle_.finished({stage.exchange, task.whenMs}, task.scope, task.partition, task.attempt, broadcasts(view, stage.exchange),
+                      std::shared_ptr<const proto::Epoch>(instance.installed, instance.installed->epoch.get()), std::move(done.segments));
+  } else if (stage.sink == Stage::Sink::kKeep) {
+    keepOutput(instance, task, done, report);
+  } else {
+    addResult(instance, task, done, envelope, report);
+  }
+  ended(instance, task);
+}
+
+void Instances::keepOutput(Instance& instance, Task& task, TaskDone& done, proto::Prepared& report) {
+  ValueId id{instance.installed->plan->view.stages()[task.stage].root, task.whenMs, task.partition};
+  proto::KeptValue& kept = *report.add_kept();
+  setValue(kept, id, control_.options.executor.value);
+  kept.set_bytes(done.rows->bytes);
+  values_.keep(id, std::move(done.rows));
+  values_.expect(id, -1);
+}
+
+void Instances::addResult(Instance& instance, const Task& task, TaskDone& done, Envelope& envelope, proto::Prepared& report) {
+  const PlanView& view = instance.installed->plan->view;
+  const proto::Output& output = view.plan().outputs(int(view.stages()[task.stage].output));
+  proto::Result& result = *report.add_results();
+  result.set_output(output.index()), result.set_partition(task.partition), result.set_attempt(task.attempt);
+  result.set_rows(done.outputRows), result.set_bytes(done.outputBytes), result.set_attachment(-1);
+  result.set_executor(control_.options.executor.value);
+  for (std::string& line : done.lines) result.add_lines(std::move(line));
+  if (!done.staged.empty()) {
+    instance.staged.push_back(done.staged);
+    result.set_staged(std::move(done.staged));
+  }
+  if (!done.rows) return;
+  Pin pin;
+  bool small = done.rows->bytes <= kSmallResultBytes && done.rows->pieces.size() <= 1;
+  if (small && (done.rows->pieces.empty() || control_.store().pinInMemory(done.rows->pieces[0].object, pin))) {
+    result.set_attachment(int(envelope.attachments.size()));
+    envelope.attachments.push_back(pin.bytes());
+  } else {
+    values_.addResult(task.scope, output.index(), task.partition, std::move(done.rows));
+  }
+}
+
+void Instances::fail(Instance& instance, Task& task, proto::Domain domain, std::string message, std::string site,
+                     const std::vector<ValueId>& missing) {
+  task.status = Task::Status::kFailed;
+  auto [envelope, failed] = compose(&proto::Message::mutable_failed);
+  *failed->mutable_instance() = instance.id;
+  failed->set_k(instance.k), failed->set_executor(control_.options.executor.value);
+  failed->set_stage(task.stage), failed->set_when_ms(task.whenMs), failed->set_partition(task.partition);
+  failed->set_attempt(task.attempt);
+  failed->set_domain(domain), failed->set_message(std::move(message)), failed->set_site(std::move(site));
+  for (ValueId id : missing) setValue(*failed->add_missing(), id, control_.options.executor.value);
+  instance.told.push_back(envelope);
+  control_.send(kMasterPeer, std::move(envelope));
+  const Stage& stage = instance.installed->plan->view.stages()[task.stage];
+  if (stage.sink == Stage::Sink::kKeep) values_.expect({stage.root, task.whenMs, task.partition}, -1);
+  ended(instance, task);
+}
+
+// ---- reporting ----
+
+Envelope& Instances::reportOf(Instance& instance) {
+  if (!instance.report) {
+    auto [envelope, prepared] = compose(&proto::Message::mutable_prepared);
+    *prepared->mutable_instance() = instance.id;
+    prepared->set_executor(control_.options.executor.value);
+    instance.report = std::move(envelope);
+  }
+  return *instance.report;
+}
+
+void Instances::ended(Instance& instance, Task& task) {
+  task.reads = {};
+  if (--instance.unfinished == 0) return sendReport(instance);
+  if (!instance.report || instance.timing) return;
+  instance.timing = true;
+  control_.effects.arm({kReportTimer, std::uint64_t(instance.id.when_ms())}, control_.now + kReportInterval);
+}
+
+void Instances::onReportTimer(Scope when) {
+  auto it = instances_.find(when);
+  if (it == instances_.end()) return;
+  it->second->timing = false;
+  sendReport(*it->second);
+}
+
+void Instances::sendReport(Instance& instance) {
+  if (instance.timing) control_.effects.disarm({kReportTimer, std::uint64_t(instance.id.when_ms())});
+  instance.timing = false;
+  if (!instance.report) return;
+  std::shared_ptr<Envelope> envelope = std::move(instance.report);
+  instance.report = nullptr;
+  envelope->message.mutable_prepared()->set_k(instance.k);
+  instance.told.push_back(envelope);
+  control_.send(kMasterPeer, std::move(envelope));
+}
+
+void Instances::tellAgain() {
+  for (const auto& [when, instance] : instances_) {
+    for (const auto& envelope : instance->told) control_.send(kMasterPeer, envelope);
+  }
+}
+
+// ---- ending ----
+
+void Instances::dropTask(Task& task, const TaskPtr& held) {
+  if (task.status == Task::Status::kWaiting) shuffle_.drop(held), values_.drop(held);
+  const Stage& stage = task.instance->installed->plan->view.stages()[task.stage];
+  if (task.status < Task::Status::kDone && stage.sink == Stage::Sink::kKeep) {
+    values_.expect({stage.root, task.whenMs, task.partition}, -1);
+  }
+  task.status = Task::Status::kDropped;
+  task.instance = nullptr;
+}
+
+void Instances::cancel(const proto::InstanceId& id) {
+  auto it = instances_.find(id.when_ms());
+  if (it == instances_.end() || id.run() < it->second->id.run()) return;
+  Instance& instance = *it->second;
+  instance.cancelled->store(true, std::memory_order_relaxed);
+  instance.cancelled = std::make_shared<std::atomic<bool>>(false);  // of tasks launched later
+  for (auto& [key, task] : instance.tasks) dropTask(*task, task);
+  instance.tasks.clear();
+  instance.unfinished = 0;
+  instance.report = nullptr;
+  instance.told.clear();
+  if (std::exchange(instance.timing, false)) control_.effects.disarm({kReportTimer, std::uint64_t(id.when_ms())});
+}
+
+void Instances::release(Scope when) {
+  released_.insert(when);
+  if (released_.size() > kReleasedRemembered) released_.erase(when < 0 ? std::prev(released_.end()) : released_.begin());
+  auto it = instances_.find(when);
+  if (it == instances_.end()) return;
+  cancel(it->second->id);
+  for (BlockId block : it->second->fetchedBlocks) values_.dropBlock(block);
+  if (!it->second->staged.empty()) {
+    control_.effects.background([staged = std::move(it->second->staged)] {
+      for (const std::string& path : staged) ::unlink(path.c_str());
+    }, [](Moment) {});
+  }
+  instances_.erase(it);
+}
+
+}  // namespace sluice::executor

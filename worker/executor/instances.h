@@ -1,0 +1,106 @@
+// Batches and jobs that run: which of their tasks may start, which have ended, and what the master is told.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "worker/executor/control.h"
+#include "worker/executor/shuffle.h"
+#include "worker/executor/values.h"
+
+namespace sluice::executor {
+
+struct TaskKey {
+  std::uint32_t stage = 0;
+  std::int64_t whenMs = 0;
+  std::uint32_t partition = 0;
+  friend constexpr auto operator<=>(TaskKey, TaskKey) = default;
+};
+
+// A batch or job as this executor sees it, from its first Launch to its release.
+struct Instance {
+  proto::InstanceId id;
+  std::uint32_t k = 0;
+  std::uint64_t captures = 0;
+  std::shared_ptr<const Installed> installed;
+  std::shared_ptr<const Facts> facts;
+  std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
+  std::map<TaskKey, TaskPtr> tasks;
+  std::size_t unfinished = 0;
+  struct SourceAt {
+    const proto::SourcePartition* source;
+    std::shared_ptr<const void> hold;
+  };
+  std::map<ValueId, SourceAt> sources;
+  std::map<ValueId, std::uint64_t> keptAt;
+  std::vector<BlockId> fetchedBlocks;
+  std::vector<std::string> staged;  // part files that may never be published
+  std::shared_ptr<Envelope> report;                   // Prepared that is being filled
+  bool timing = false;                                // its timer is armed
+  std::vector<std::shared_ptr<Envelope>> told;        // to be told again in a new session
+};
+
+class Instances {
+ public:
+  Instances(Control& control, Shuffle& shuffle, Values& values) : control_(control), shuffle_(shuffle), values_(values) {}
+
+  void onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Installed> installed);
+  // A Launch whose template is not here: all its tasks fail.
+  void refuse(const proto::Launch& launch, const std::string& why);
+  void onTaskDone(const TaskSpec& spec, TaskDone& done);
+  void onReportTimer(Scope when);
+  void cancel(const proto::InstanceId& id);
+  void release(Scope when);
+  // Tells the master again what it may have missed.
+  void tellAgain();
+
+  bool known(Scope when) const { return instances_.contains(when) || released(when); }
+  bool released(Scope when) const;
+  bool uses(const Installed* installed) const;
+  // Looks at tasks whose inputs came or cannot come, and starts what is ready.
+  void pump();
+
+ private:
+  struct Order {  // older batches first, then stages, then partitions
+    std::int64_t batch;
+    std::uint32_t stage;
+    std::int64_t whenMs;
+    std::uint32_t partition;
+    friend constexpr auto operator<=>(Order, Order) = default;
+  };
+
+  void addFacts(Instance& instance, const proto::Launch& launch, const EnvelopePtr& envelope);
+  void moveReducers(Instance& instance, const proto::Launch& launch);
+  TaskPtr enter(Instance& instance, TaskKey key, std::uint32_t attempt, bool cautious);
+  bool stillThere(Instance& instance, const Task& task);
+  void await(Instance& instance, const TaskPtr& task);
+  bool awaitSource(Instance& instance, const TaskPtr& task, ValueId id, std::vector<ValueId>& lost);
+  std::vector<const proto::Input*> sourceInputs(const Instance& instance, ValueId id) const;
+  void start(const TaskPtr& task);
+  void fillInputs(const Task& task, TaskSpec& spec) const;
+  static bool broadcasts(const PlanView& view, ExchangeId exchange);
+
+  void finish(Instance& instance, Task& task, TaskDone& done);
+  void keepOutput(Instance& instance, Task& task, TaskDone& done, proto::Prepared& report);
+  void addResult(Instance& instance, const Task& task, TaskDone& done, Envelope& envelope, proto::Prepared& report);
+  void fail(Instance& instance, Task& task, proto::Domain domain, std::string message, std::string site, const std::vector<ValueId>& missing);
+  void ended(Instance& instance, Task& task);
+  Envelope& reportOf(Instance& instance);
+  void sendReport(Instance& instance);
+  void dropTask(Task& task, const TaskPtr& held);
+
+  Control& control_;
+  Shuffle& shuffle_;
+  Values& values_;
+  std::map<Scope, std::unique_ptr<Instance>> instances_;
+  std::map<Order, TaskPtr> ready_;
+  std::uint32_t running_ = 0;
+  std::set<Scope> released_;  // of late; older ones are below their lowest
+};
+
+}  // namespace sluice::executor

@@ -1,0 +1,40 @@
+// Sending an object list to a peer, piece by piece, without waiting for a disk on the control thread.
+#pragma once
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "worker/executor/control.h"
+
+namespace sluice::executor {
+
+class Outgoing : public std::enable_shared_from_this<Outgoing> {
+ public:
+  struct Entry {
+    std::uint32_t tag = 0;  // the caller's own: the reducer of a segment
+    Piece piece;
+  };
+  // Called on the strand with entries [first, first + bytes.size()); `last` with the end of the list (also of an empty one).
+  using Emit = std::function<void(std::size_t first, std::vector<Bytes> bytes, bool last)>;
+  using Gone = std::function<void()>;  // a piece is not there any more, or cannot be read
+
+  static std::shared_ptr<Outgoing> start(Control& control, std::vector<Entry> entries, Emit emit, Gone gone);
+  const std::vector<Entry>& entries() const { return entries_; }
+  void cancel() { cancelled_ = true; }
+  bool finished() const { return finished_; }
+
+ private:
+  Outgoing(Control& control, std::vector<Entry> entries, Emit emit, Gone gone)
+      : control_(control), entries_(std::move(entries)), emit_(std::move(emit)), gone_(std::move(gone)) {}
+  void step();
+  void load(std::size_t first, std::size_t count);
+
+  Control& control_;
+  const std::vector<Entry> entries_;
+  const Emit emit_;
+  const Gone gone_;
+  std::size_t next_ = 0;
+  bool cancelled_ = false, finished_ = false;
+};
+
+}  // namespace sluice::executor

@@ -1,0 +1,321 @@
+#include "worker/executor/pipeline.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+#include <vector>
+
+#include "sluice/error.h"
+#include "worker/executor/sources.h"
+
+namespace sluice::executor {
+
+namespace {
+
+// Enters a node's code for the length of a call. Left in place by an exception, so that whoever catches it sees where it came from.
+class InNode {
+ public:
+  InNode(const proto::Node& node) : place_(currentPlace()), name_(place_.name), site_(place_.site) {
+    place_.name = node.name().c_str(), place_.site = node.site().c_str();
+  }
+  void leave() { place_.name = name_, place_.site = site_; }
+  void back(const proto::Node& node) { place_.name = node.name().c_str(), place_.site = node.site().c_str(); }
+
+ private:
+  Place& place_;
+  const char* name_;
+  const char* site_;
+};
+
+class EmptyCursor final : public Cursor {
+ public:
+  bool next(Chunk&) override { return false; }
+};
+
+class ReadSource final : public Cursor {
+ public:
+  ReadSource(const proto::Node& node, const TaskInputs::Source& source, const TypeDesc* type, TaskRun& run, PinBag& pins)
+      : node_(node), run_(run), source_(source.parts, type, run.spec().cautious, run.store(), pins) {}
+  ~ReadSource() override {
+    run_.countInput(source_.records(), source_.bytes());
+    run_.reading(nullptr);
+  }
+  bool next(Chunk& out) override {
+    run_.checkCancelled();
+    InNode in(node_);
+    run_.reading(&source_);
+    bool got = source_.next(out);
+    in.leave();
+    return got;
+  }
+
+ private:
+  const proto::Node& node_;
+  TaskRun& run_;
+  SourceCursor source_;
+};
+
+class RunStep final : public Cursor {
+ public:
+  RunStep(const proto::Node& node, Operator* op, std::unique_ptr<Cursor> input, TaskRun& run)
+      : node_(node), op_(static_cast<StepOperator*>(op)), input_(std::move(input)), run_(run) {}
+
+  bool next(Chunk& out) override {
+    InNode in(node_);
+    for (;;) {
+      run_.checkCancelled();
+      if (state_ == State::kEnded) break;
+      if (state_ == State::kPull && !input_->next(in_)) state_ = State::kFinish;
+      Step step;
+      out = {};
+      if (state_ == State::kFinish) {
+        step = op_->finish(out, run_);
+        state_ = step == Step::kHaveMore ? State::kFinish : State::kEnded;
+      } else {
+        step = op_->process(in_, out, run_);
+        state_ = step == Step::kHaveMore ? State::kMore : step == Step::kFinished ? State::kEnded : State::kPull;
+      }
+      if (out.size != 0) {
+        in.leave();
+        return true;
+      }
+    }
+    in.leave();
+    return false;
+  }
+
+ private:
+  enum class State : std::uint8_t { kPull, kMore, kFinish, kEnded };
+  const proto::Node& node_;
+  std::unique_ptr<StepOperator> op_;
+  std::unique_ptr<Cursor> input_;
+  TaskRun& run_;
+  Chunk in_;
+  State state_ = State::kPull;
+};
+
+// One after the other; each is made when its turn comes.
+class Concat final : public Cursor {
+ public:
+  Concat(Pipeline& pipeline, std::uint32_t node, std::vector<PlanView::Input> inputs, PinBag& pins)
+      : pipeline_(pipeline), node_(node), inputs_(std::move(inputs)), pins_(pins) {}
+  bool next(Chunk& out) override {
+    for (;;) {
+      if (current_ && current_->next(out)) return true;
+      current_.reset();
+      if (at_ == inputs_.size()) return false;
+      current_ = pipeline_.input(node_, inputs_[at_++], {}, pins_);
+    }
+  }
+
+ private:
+  Pipeline& pipeline_;
+  const std::uint32_t node_;
+  const std::vector<PlanView::Input> inputs_;
+  PinBag& pins_;
+  std::unique_ptr<Cursor> current_;
+  std::size_t at_ = 0;
+};
+
+// A narrow input of an operator that runs in passes.
+class OfBuckets final : public Cursor {
+ public:
+  OfBuckets(std::unique_ptr<Cursor> input, const TypeDesc& type, BucketRange range) : input_(std::move(input)), filter_(type, range) {}
+  bool next(Chunk& out) override {
+    while (input_->next(out)) {
+      out = filter_.filter(out);
+      if (out.size != 0) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::unique_ptr<Cursor> input_;
+  BucketFilter filter_;
+};
+
+// Gives the place back to the operator that pulled.
+class InputOfPull final : public Cursor {
+ public:
+  InputOfPull(std::unique_ptr<Cursor> input, TaskRun& run) : input_(std::move(input)), run_(run) {}
+  bool next(Chunk& out) override {
+    run_.checkCancelled();
+    Place& place = currentPlace();
+    const char *name = place.name, *site = place.site;
+    bool got = input_->next(out);
+    place.name = name, place.site = site;
+    return got;
+  }
+
+ private:
+  std::unique_ptr<Cursor> input_;
+  TaskRun& run_;
+};
+
+// A pull operator. One by key runs once for each of `passes` sets of buckets where its inputs would not fit into memory; each run has
+// an operator, cursors and pins of its own.
+class RunPull final : public Cursor {
+ public:
+  RunPull(Pipeline& pipeline, const proto::Node& node, std::vector<PlanView::Input> inputs, std::uint32_t passes, PinBag& pins)
+      : pipeline_(pipeline), node_(node), code_(pipeline.run().plan().codeOf(node.id())), inputs_(std::move(inputs)),
+        passes_(passes), ownPins_(passes > 1 && !(code_.type->flags & TypeDesc::kViews)), outer_(pins) {}
+
+  bool next(Chunk& out) override {
+    InNode in(node_);
+    for (;;) {
+      pipeline_.run().checkCancelled();
+      if (!op_ && !begin()) break;
+      out = {};
+      bool more = op_->next(cursors_.data(), cursors_.size(), out, pipeline_.run());
+      if (more && out.size != 0) {
+        in.leave();
+        return true;
+      }
+      if (!more) end();
+    }
+    in.leave();
+    return false;
+  }
+
+ private:
+  bool begin() {
+    if (pass_ == passes_) return false;
+    std::uint32_t width = 64 / passes_;
+    BucketRange range{std::uint8_t(pass_ * width), std::uint8_t((pass_ + 1) * width)};
+    ++pass_;
+    std::string_view captures = pipeline_.run().spec().template_->capturesOf(node_.id());
+    op_.reset(static_cast<PullOperator*>(code_.op->make(captures.data(), captures.size())));
+    for (const auto& input : inputs_) {
+      owned_.push_back(std::make_unique<InputOfPull>(pipeline_.input(node_.id(), input, range, ownPins_ ? pins_ : outer_), pipeline_.run()));
+      cursors_.push_back(owned_.back().get());
+    }
+    return true;
+  }
+  void end() {
+    op_.reset();
+    cursors_.clear(), owned_.clear(), pins_.clear();
+  }
+
+  Pipeline& pipeline_;
+  const proto::Node& node_;
+  const NodeCode& code_;
+  const std::vector<PlanView::Input> inputs_;
+  const std::uint32_t passes_;
+  const bool ownPins_;
+  PinBag& outer_;
+  PinBag pins_;  // before what reads them: destroyed after
+  std::vector<std::unique_ptr<Cursor>> owned_;
+  std::vector<Cursor*> cursors_;
+  std::unique_ptr<PullOperator> op_;
+  std::uint32_t pass_ = 0;
+};
+
+// Looks for the entry in a list that is mostly asked in order.
+template <class List, class Match>
+auto& findFrom(List& list, std::size_t& from, Match match) {
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    std::size_t at = (from + i) % list.size();
+    if (!match(list[at])) continue;
+    from = at + 1;
+    return list[at];
+  }
+  throw InputGone{};
+}
+
+// Tables are larger than the rows that they are made of.
+constexpr std::uint64_t kTableFactor = 2;
+
+std::uint32_t passesFor(Pipeline& pipeline, const proto::Node& node, const std::vector<PlanView::Input>& inputs) {
+  std::uint64_t bytes = 0;
+  for (const auto& input : inputs) {
+    if (input.exists && !pipeline.keyed(node.id(), input)) return 1;
+    bytes += pipeline.knownBytes(node.id(), input);
+  }
+  std::uint64_t share = pipeline.run().memoryShare();
+  return std::uint32_t(std::min<std::uint64_t>(std::bit_ceil((bytes * kTableFactor + share - 1) / share + (bytes == 0)), 64));
+}
+
+}  // namespace
+
+const TaskInputs::Shuffle& Pipeline::shuffle(std::uint32_t consumer, const PlanView::Input& input) {
+  ExchangeId id{consumer, input.edgeIndex};
+  return findFrom(run_.spec().inputs.shuffles, nextShuffle_, [&](const TaskInputs::Shuffle& s) {
+    return s.exchange == id && s.whenMs == input.whenMs && s.reducer == input.partition;
+  });
+}
+
+const RowsPtr& Pipeline::kept(ValueId id) {
+  return findFrom(run_.spec().inputs.kept, nextKept_, [&](const TaskInputs::Kept& k) { return k.id == id; }).rows;
+}
+
+const TaskInputs::Source& Pipeline::source(ValueId id) {
+  return findFrom(run_.spec().inputs.sources, nextSource_, [&](const TaskInputs::Source& s) { return s.id == id; });
+}
+
+std::uint64_t Pipeline::knownBytes(std::uint32_t consumer, const PlanView::Input& input) {
+  std::uint64_t bytes = 0;
+  if (!input.exists) return 0;
+  if (input.shuffle) {
+    for (const RowsPtr& rows : shuffle(consumer, input).maps) bytes += rows ? rows->bytes : 0;
+  } else if (run_.plan().view.node(input.parent).keep().keep()) {
+    bytes = kept({input.parent, input.whenMs, input.partition})->bytes;
+  }
+  return bytes;
+}
+
+bool Pipeline::keyed(std::uint32_t consumer, const PlanView::Input& input) const {
+  bool encoded = input.shuffle || run_.plan().view.node(input.parent).keep().keep();
+  const TypeDesc* type = encoded ? run_.plan().codeOf(consumer).readTypes[input.edgeIndex] : run_.plan().codeOf(input.parent).type;
+  return type && (type->flags & TypeDesc::kKeyed) && type->keyHash;
+}
+
+std::unique_ptr<Cursor> Pipeline::input(std::uint32_t consumer, const PlanView::Input& input, BucketRange range, PinBag& pins) {
+  if (!input.exists) return std::make_unique<EmptyCursor>();
+  const PlanTemplate& plan = run_.plan();
+  const TypeDesc* type = plan.codeOf(consumer).readTypes[input.edgeIndex];
+  if (input.shuffle) return std::make_unique<RowsCursor>(*type, shuffle(consumer, input).maps, range, run_.store(), pins);
+  if (plan.view.node(input.parent).keep().keep()) {
+    return std::make_unique<RowsCursor>(*type, kept({input.parent, input.whenMs, input.partition}), range, run_.store(), pins);
+  }
+  auto cursor = node(input.parent, input.whenMs, input.partition, pins);
+  if (range.all()) return cursor;
+  return std::make_unique<OfBuckets>(std::move(cursor), *plan.codeOf(input.parent).type, range);
+}
+
+std::unique_ptr<Cursor> Pipeline::node(std::uint32_t id, std::int64_t whenMs, std::uint32_t partition, PinBag& pins) {
+  const PlanTemplate& plan = run_.plan();
+  const proto::Node& node = plan.view.node(id);
+  const NodeCode& code = plan.codeOf(id);
+  if (node.kind() == proto::NODE_SOURCE) {
+    return std::make_unique<ReadSource>(node, source({id, whenMs, partition}), code.type, run_, pins);
+  }
+  auto inputs = plan.view.inputs(id, whenMs, partition, *run_.spec().facts);
+  switch (node.kind()) {
+    case proto::NODE_STEP: {
+      std::string_view captures = run_.spec().template_->capturesOf(id);
+      std::unique_ptr<Cursor> from = inputs.empty() ? std::make_unique<EmptyCursor>() : input(id, inputs[0], {}, pins);
+      return std::make_unique<RunStep>(node, code.op->make(captures.data(), captures.size()), std::move(from), run_);
+    }
+    case proto::NODE_PULL: {
+      std::uint32_t passes = code.op->form == OpDesc::Form::kPullByKey ? passesFor(*this, node, inputs) : 1;
+      return std::make_unique<RunPull>(*this, node, std::move(inputs), passes, pins);
+    }
+    case proto::NODE_UNION:
+    case proto::NODE_COALESCE: return std::make_unique<Concat>(*this, id, std::move(inputs), pins);
+    default: throwError(ErrorKind::kInvalidArgument, "a node of a kind that this version does not know");
+  }
+}
+
+std::unique_ptr<Cursor> Pipeline::root() {
+  const TaskSpec& spec = run_.spec();
+  const Stage& stage = run_.plan().view.stages()[spec.stage];
+  const proto::Node& node = run_.plan().view.node(stage.root);
+  std::int64_t whenMs = run_.plan().view.whenOf(node, spec.whenMs);
+  if (stage.sink != Stage::Sink::kKeep && node.keep().keep()) {
+    ValueId id{stage.root, whenMs, spec.partition};
+    return std::make_unique<RowsCursor>(*run_.plan().codeOf(stage.root).type, kept(id), BucketRange{}, run_.store(), run_.pins());
+  }
+  return this->node(stage.root, whenMs, spec.partition, run_.pins());
+}
+
+}  // namespace sluice::executor

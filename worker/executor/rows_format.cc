@@ -1,0 +1,59 @@
+#include "worker/executor/rows_format.h"
+
+#include <lz4.h>
+#include <xxhash.h>
+
+#include <cstring>
+
+namespace sluice::executor {
+
+void appendFrame(std::string_view rows, std::uint64_t count, Buffer& out) {
+  FrameHeader header;
+  header.rows = count;
+  header.bytes = header.stored = rows.size();
+  std::size_t start = out.size();
+  out.reserve(sizeof(header));
+  out.advance(sizeof(header));
+  if (rows.size() >= kCompressFrom && rows.size() <= LZ4_MAX_INPUT_SIZE) {
+    int bound = LZ4_compressBound(int(rows.size()));
+    int stored = LZ4_compress_default(rows.data(), out.reserve(std::size_t(bound)), int(rows.size()), bound);
+    if (stored > 0 && std::size_t(stored) < rows.size()) {
+      header.compression = FrameHeader::kLz4;
+      header.stored = std::uint64_t(stored);
+    }
+  }
+  if (header.compression == FrameHeader::kPlain && !rows.empty()) {
+    std::memcpy(out.reserve(rows.size()), rows.data(), rows.size());
+  }
+  out.advance(header.stored);
+  header.checksum = XXH3_64bits(out.data() + start + sizeof(header), header.stored);
+  std::memcpy(out.data() + start, &header, sizeof(header));
+}
+
+absl::Status readFrame(std::string_view frame, Buffer& rows, std::uint64_t& count) {
+  FrameHeader header;
+  if (frame.size() < sizeof(header)) return absl::DataLossError("rows on disk end inside a header");
+  std::memcpy(&header, frame.data(), sizeof(header));
+  std::string_view payload = frame.substr(sizeof(header));
+  if (header.magic != FrameHeader::kMagic) return absl::DataLossError("no rows where some were written (wrong magic)");
+  if (payload.size() != header.stored) return absl::DataLossError("rows on disk are cut short");
+  if (XXH3_64bits(payload.data(), payload.size()) != header.checksum) {
+    return absl::DataLossError("rows on disk are damaged (checksum)");
+  }
+  char* to = rows.reserve(header.bytes);
+  if (header.compression == FrameHeader::kPlain) {
+    if (header.bytes != header.stored) return absl::DataLossError("rows on disk have a wrong size");
+    if (header.bytes != 0) std::memcpy(to, payload.data(), payload.size());
+  } else if (header.compression == FrameHeader::kLz4) {
+    if (LZ4_decompress_safe(payload.data(), to, int(payload.size()), int(header.bytes)) != int(header.bytes)) {
+      return absl::DataLossError("rows on disk do not decompress");
+    }
+  } else {
+    return absl::DataLossError("rows on disk were compressed by a newer version");
+  }
+  rows.advance(header.bytes);
+  count = header.rows;
+  return absl::OkStatus();
+}
+
+}  // namespace sluice::executor

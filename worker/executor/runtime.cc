@@ -1,0 +1,42 @@
+#include "worker/executor/runtime.h"
+
+#include <algorithm>
+
+#include "worker/executor/task_run.h"
+
+namespace sluice::executor {
+
+namespace {
+// Two fifths of the budget are for running tasks, the rest for objects.
+std::uint64_t shareOf(const RuntimeOptions& options) {
+  return std::max<std::uint64_t>(options.memoryBytes * 2 / 5 / std::max(options.slots, 1u), 64 << 10);
+}
+}  // namespace
+
+Runtime::Runtime(RuntimeOptions options, CodeResolver& code)
+    : code_(code), taskShare_(shareOf(options)), store_(options.memoryBytes * 3 / 5, options.spillDirectory) {}
+
+Runtime::~Runtime() = default;
+
+TaskDone Runtime::runTask(const TaskSpec& task) {
+  TaskRun run(task, *this);
+  return run.run();
+}
+
+void Runtime::putBroadcast(std::uint64_t id, Bytes value) {
+  MutexLock lock(mutex_);
+  auto [it, fresh] = broadcasts_.try_emplace(id);
+  if (!fresh) return;
+  store_.charge(std::int64_t(value.size()));
+  it->second = std::move(value);
+}
+
+bool Runtime::broadcast(std::uint64_t id, Bytes& value) {
+  MutexLock lock(mutex_);
+  auto it = broadcasts_.find(id);
+  if (it == broadcasts_.end()) return false;
+  value = it->second;
+  return true;
+}
+
+}  // namespace sluice::executor

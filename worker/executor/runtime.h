@@ -1,0 +1,68 @@
+// The data plane of one executor, shared by its slots and its control: the store, broadcast values and the body of a task.
+// Thread-safe. It knows nothing of messages and peers; the machine gives each task all that it reads.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/mutex.h"
+#include "worker/executor/code.h"
+#include "worker/executor/machine.h"
+#include "worker/executor/store.h"
+
+namespace sluice::executor {
+
+// What came of a task.
+struct TaskDone {
+  enum class End : std::uint8_t { kDone, kFailed, kCancelled };
+  End end = End::kDone;
+
+  proto::Domain domain = proto::DOMAIN_SYSTEM;  // kFailed: whose fault …
+  std::string message, site;                    // … what happened, in one line, and "map at wordcount.cc:12"
+  std::vector<ValueId> missing;                 // DOMAIN_LOST: kept values that went before they were read
+
+  std::shared_ptr<const std::vector<Rows>> segments;  // of an exchange stage, by reducer
+  RowsPtr rows;                                       // of a kept value, or of an output's results
+  std::vector<std::string> lines;                     // OUTPUT_PRINT
+  std::string staged;                                 // OUTPUT_FILES: path of the part file
+  std::uint64_t outputRows = 0, outputBytes = 0;
+  std::vector<std::pair<std::uint64_t, std::string>> updates;  // accumulators
+  std::uint64_t inputRecords = 0, inputBytes = 0;              // read from sources
+};
+
+struct RuntimeOptions {
+  std::uint32_t slots = 1;
+  std::uint64_t memoryBytes = 512ull << 20;
+  std::string spillDirectory;  // exists
+};
+
+class SLUICE_INTERNAL Runtime {
+ public:
+  Runtime(RuntimeOptions options, CodeResolver& code);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+
+  // Runs on a slot's thread; never throws.
+  TaskDone runTask(const TaskSpec& task);
+
+  Store& store() { return store_; }
+  CodeResolver& code() { return code_; }
+  // What one task may hold in its operators' tables, and in segments that it is writing.
+  std::uint64_t taskShareBytes() const { return taskShare_; }
+
+  void putBroadcast(std::uint64_t id, Bytes value);
+  // False: not here.
+  bool broadcast(std::uint64_t id, Bytes& value);
+
+ private:
+  CodeResolver& code_;
+  const std::uint64_t taskShare_;
+  Store store_;
+  Mutex mutex_;
+  absl::flat_hash_map<std::uint64_t, Bytes> broadcasts_ GUARDED_BY(mutex_);
+};
+
+}  // namespace sluice::executor

@@ -1,0 +1,242 @@
+#include "worker/executor/shuffle.h"
+
+#include <xxhash.h>
+
+namespace sluice::executor {
+
+namespace {
+
+constexpr std::uint32_t kMostMaps = 1 << 22;  // a larger number in a message is damage
+
+std::uint64_t checksumOf(const std::vector<Bytes>& attachments) {
+  std::uint64_t sum = attachments.size();
+  for (const Bytes& bytes : attachments) sum = XXH3_64bits_withSeed(bytes.data(), bytes.size(), sum);
+  return sum;
+}
+
+// Which buckets a piece holds, as one number of the message; 0: all.
+std::uint32_t packBuckets(const Piece& piece) { return piece.whole() ? 0 : piece.low | std::uint32_t(piece.high) << 8; }
+
+}  // namespace
+
+Shuffle::State& Shuffle::state(ExchangeKey key, Scope scope) {
+  State& state = states_[key];
+  state.scope = scope;  // the last user decides when it goes
+  return state;
+}
+
+void Shuffle::accept(State& state, std::uint32_t reducer, std::uint32_t map, RowsPtr rows) {
+  Incoming& incoming = state.incoming[reducer];
+  if (map >= incoming.maps.size()) incoming.maps.resize(state.maps != kUnknown && map < state.maps ? state.maps : map + 1);
+  if (incoming.maps[map]) return;
+  incoming.maps[map] = std::move(rows);
+  ++incoming.have;
+  if (!complete(state, incoming)) return;
+  for (const TaskPtr& task : incoming.waiting) control_.arrived(task);
+  incoming.waiting.clear();
+}
+
+bool Shuffle::want(ExchangeKey key, Scope scope, std::uint32_t reducer, std::uint32_t maps, const TaskPtr& task) {
+  State& state = this->state(key, scope);
+  state.maps = maps;
+  for (const auto& [map, own] : state.own) {  // made here while the reducer was elsewhere
+    if (reducer < own.segments->size()) accept(state, reducer, map, RowsPtr(own.segments, &(*own.segments)[reducer]));
+  }
+  Incoming& incoming = state.incoming[reducer];
+  if (incoming.maps.size() < maps) incoming.maps.resize(maps);
+  if (complete(state, incoming)) return true;
+  incoming.waiting.push_back(task);
+  return false;
+}
+
+std::vector<RowsPtr> Shuffle::read(ExchangeKey key, std::uint32_t reducer) const {
+  auto it = states_.find(key);
+  if (it == states_.end()) return {};
+  auto incoming = it->second.incoming.find(reducer);
+  return incoming == it->second.incoming.end() ? std::vector<RowsPtr>{} : incoming->second.maps;
+}
+
+bool Shuffle::has(ExchangeKey key, std::uint32_t map) const {
+  auto it = states_.find(key);
+  return it != states_.end() && it->second.own.contains(map);
+}
+
+absl::InlinedVector<std::uint64_t, 1> Shuffle::targets(const State& state, const Own& own, std::uint32_t reducer) const {
+  absl::InlinedVector<std::uint64_t, 1> found;
+  if (auto it = state.moved.find(reducer); it != state.moved.end()) found = it->second;
+  if (own.broadcast) {
+    for (const auto& member : own.epoch->members()) {
+      if (std::find(found.begin(), found.end(), member.executor()) == found.end()) found.push_back(member.executor());
+    }
+  } else if (found.empty() && own.epoch->members_size() != 0) {
+    found.push_back(own.epoch->members(int(placeOf(*own.epoch, reducer, std::uint32_t(own.segments->size())))).executor());
+  }
+  return found;
+}
+
+void Shuffle::finished(ExchangeKey key, Scope scope, std::uint32_t map, std::uint32_t attempt, bool broadcast,
+                       std::shared_ptr<const proto::Epoch> epoch, std::shared_ptr<const std::vector<Rows>> segments) {
+  State& state = this->state(key, scope);
+  auto [it, fresh] = state.own.try_emplace(map, Own{attempt, broadcast, std::move(epoch), std::move(segments)});
+  if (!fresh) return;
+  const Own& own = it->second;
+  std::map<std::uint64_t, std::vector<std::uint32_t>> remote;
+  for (std::uint32_t reducer = 0; reducer < own.segments->size(); ++reducer) {
+    for (std::uint64_t executor : targets(state, own, reducer)) {
+      if (executor == control_.options.executor.value) {
+        accept(state, reducer, map, RowsPtr(own.segments, &(*own.segments)[reducer]));
+      } else {
+        remote[executor].push_back(reducer);
+      }
+    }
+  }
+  for (const auto& [executor, reducers] : remote) push(executor, key, state, map, own, reducers);
+}
+
+void Shuffle::push(std::uint64_t executor, ExchangeKey key, const State& state, std::uint32_t map, const Own& own,
+                   const std::vector<std::uint32_t>& reducers) {
+  std::vector<Outgoing::Entry> entries;
+  std::vector<std::uint32_t> empty;  // are told too: the reducer waits for all map partitions
+  for (std::uint32_t reducer : reducers) {
+    const Rows& rows = (*own.segments)[reducer];
+    for (const Piece& piece : rows.pieces) entries.push_back({reducer, piece});
+    if (rows.pieces.empty()) empty.push_back(reducer);
+  }
+  sweep();
+  if (auto it = pushing_.find({executor, key, map}); it != pushing_.end()) {
+    it->second->cancel();
+    pushing_.erase(it);
+  }
+  auto chunk = std::make_shared<std::uint32_t>(0);
+  auto all = std::make_shared<const std::vector<Outgoing::Entry>>(entries);
+  auto emit = [this, executor, key, scope = state.scope, map, attempt = own.attempt, all, empty = std::move(empty), chunk](
+                  std::size_t first, std::vector<Bytes> bytes, bool last) {
+    auto [envelope, message] = compose(&proto::Message::mutable_push);
+    message->set_app(control_.options.app.value);
+    message->set_node(key.exchange.node), message->set_edge(key.exchange.edge);
+    message->set_when_ms(key.whenMs), message->set_scope_ms(scope);
+    message->set_map_partition(map), message->set_attempt(attempt);
+    bool bucketed = false;
+    for (std::size_t i = first; i < first + bytes.size(); ++i) bucketed |= !(*all)[i].piece.whole();
+    for (std::size_t i = first; i < first + bytes.size(); ++i) {
+      const Outgoing::Entry& entry = (*all)[i];
+      message->add_reducer(entry.tag), message->add_rows(entry.piece.object->rows());
+      if (bucketed) message->add_bucket(packBuckets(entry.piece));
+    }
+    envelope->attachments = std::move(bytes);
+    if (last) {
+      for (std::uint32_t reducer : empty) {
+        message->add_reducer(reducer), message->add_rows(0);
+        envelope->attachments.emplace_back();
+      }
+    }
+    message->set_chunk((*chunk)++), message->set_last(last);
+    message->set_checksum(checksumOf(envelope->attachments));
+    control_.send({Role::kExecutor, executor}, std::move(envelope));
+  };
+  auto gone = [this] { control_.log("segments that a peer asked for cannot be read back from the spill file"); };
+  auto outgoing = Outgoing::start(control_, std::move(entries), std::move(emit), std::move(gone));
+  if (!outgoing->finished()) pushing_[{executor, key, map}] = std::move(outgoing);
+}
+
+void Shuffle::sweep() {
+  std::erase_if(pushing_, [&](const auto& entry) {
+    if (entry.second->finished()) return true;
+    if (states_.contains(std::get<1>(entry.first))) return false;
+    entry.second->cancel();
+    return true;
+  });
+}
+
+void Shuffle::move(ExchangeKey key, Scope scope, const std::vector<std::pair<std::uint32_t, std::uint64_t>>& routes) {
+  State& state = this->state(key, scope);
+  for (const auto& [reducer, executor] : routes) state.moved.erase(reducer);
+  std::map<std::uint64_t, std::vector<std::uint32_t>> remote;
+  for (const auto& [reducer, executor] : routes) {
+    auto& to = state.moved[reducer];
+    if (std::find(to.begin(), to.end(), executor) == to.end()) to.push_back(executor);
+    if (executor != control_.options.executor.value) remote[executor].push_back(reducer);
+  }
+  for (const auto& [map, own] : state.own) {
+    for (const auto& [reducer, executor] : routes) {
+      if (executor != control_.options.executor.value || reducer >= own.segments->size()) continue;
+      accept(state, reducer, map, RowsPtr(own.segments, &(*own.segments)[reducer]));
+    }
+    for (const auto& [executor, reducers] : remote) {
+      std::vector<std::uint32_t> there;
+      for (std::uint32_t reducer : reducers) {
+        if (reducer < own.segments->size()) there.push_back(reducer);
+      }
+      if (!there.empty()) push(executor, key, state, map, own, there);
+    }
+  }
+}
+
+void Shuffle::onPush(Peer from, const EnvelopePtr& envelope) {
+  const proto::Push& push = envelope->message.push();
+  ExchangeKey key{{push.node(), push.edge()}, push.when_ms()};
+  if (push.map_partition() >= kMostMaps || envelope->attachments.size() != std::size_t(push.reducer_size()) ||
+      push.rows_size() != push.reducer_size() || checksumOf(envelope->attachments) != push.checksum()) {
+    control_.log("a push from " + from.toString() + " was damaged on the way and is dropped");
+    return;
+  }
+  State& state = this->state(key, push.scope_ms());
+  auto at = state.growing.try_emplace({from.id, push.map_partition(), push.attempt()}).first;
+  Growing& growing = at->second;
+  if (push.chunk() == 0) growing = {};
+  if (push.chunk() != growing.nextChunk) return;  // the rest of an attempt whose start was lost; it comes again
+  ++growing.nextChunk;
+  for (int i = 0; i < push.reducer_size(); ++i) {
+    auto it = std::find_if(growing.reducers.begin(), growing.reducers.end(), [&](auto& r) { return r.first == push.reducer(i); });
+    if (it == growing.reducers.end()) {
+      it = growing.reducers.insert(growing.reducers.end(), {push.reducer(i), std::make_shared<Rows>()});
+    }
+    if (push.rows(i) == 0) continue;
+    Piece piece{control_.store().put(ObjectKind::kSegment, envelope->attachments[std::size_t(i)], push.rows(i))};
+    if (i < push.bucket_size() && push.bucket(i) != 0) {
+      piece.low = std::uint8_t(push.bucket(i)), piece.high = std::uint8_t(push.bucket(i) >> 8);
+    }
+    it->second->add(std::move(piece));
+  }
+  if (!push.last()) return;
+  Growing done = std::move(growing);
+  state.growing.erase(at);
+  for (auto& [reducer, rows] : done.reducers) accept(state, reducer, push.map_partition(), std::move(rows));
+}
+
+void Shuffle::resend(std::uint64_t executor) {
+  for (auto& [key, state] : states_) {
+    for (const auto& [map, own] : state.own) {
+      std::vector<std::uint32_t> reducers;
+      for (std::uint32_t reducer = 0; reducer < own.segments->size(); ++reducer) {
+        auto to = targets(state, own, reducer);
+        if (std::find(to.begin(), to.end(), executor) != to.end()) reducers.push_back(reducer);
+      }
+      if (!reducers.empty()) push(executor, key, state, map, own, reducers);
+    }
+  }
+}
+
+void Shuffle::release(Scope scope) {
+  std::erase_if(states_, [&](const auto& entry) { return entry.second.scope == scope && entry.first.whenMs < 0; });
+  sweep();
+}
+
+void Shuffle::releaseBelow(std::uint32_t node, std::int64_t belowMs, const std::function<std::uint32_t(ExchangeId)>& parentOf) {
+  std::erase_if(states_, [&](const auto& entry) {
+    const ExchangeKey& key = entry.first;
+    return key.whenMs > 0 && key.whenMs < belowMs && parentOf(key.exchange) == node;
+  });
+  sweep();
+}
+
+void Shuffle::drop(const TaskPtr& task) {
+  for (auto& [key, state] : states_) {
+    for (auto& [reducer, incoming] : state.incoming) {
+      auto& waiting = incoming.waiting;
+      waiting.erase(std::remove(waiting.begin(), waiting.end(), task), waiting.end());
+    }
+  }
+}
+
+}  // namespace sluice::executor

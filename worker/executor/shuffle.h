@@ -1,0 +1,90 @@
+// Segments: which lie here, which are still to come, and who must be sent what. Pure control; rows stay in the store.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "worker/executor/control.h"
+#include "worker/executor/outgoing.h"
+
+namespace sluice::executor {
+
+// All segments of an exchange for one value of its reader: named by that value's time.
+struct ExchangeKey {
+  ExchangeId exchange;
+  std::int64_t whenMs = 0;
+  friend constexpr auto operator<=>(ExchangeKey, ExchangeKey) = default;
+};
+
+class Shuffle {
+ public:
+  explicit Shuffle(Control& control) : control_(control) {}
+
+  // The task reads this reducer's segments of `maps` map partitions. True if they are all here, else the task is woken.
+  bool want(ExchangeKey key, Scope scope, std::uint32_t reducer, std::uint32_t maps, const TaskPtr& task);
+  // What `want` found complete, by map partition.
+  std::vector<RowsPtr> read(ExchangeKey key, std::uint32_t reducer) const;
+
+  // A map partition that ran here: its segments are for the executors where the epoch places the reducers, or where they were moved to.
+  // A broadcast goes to all members. The first complete attempt stays.
+  void finished(ExchangeKey key, Scope scope, std::uint32_t map, std::uint32_t attempt, bool broadcast,
+                std::shared_ptr<const proto::Epoch> epoch, std::shared_ptr<const std::vector<Rows>> segments);
+  bool has(ExchangeKey key, std::uint32_t map) const;
+
+  // Reducers that are elsewhere than the epoch says; what is kept for them is pushed again. Replaces earlier routes of the reducers named.
+  void move(ExchangeKey key, Scope scope, const std::vector<std::pair<std::uint32_t, std::uint64_t>>& routes);
+
+  void onPush(Peer from, const EnvelopePtr& envelope);
+  // A session began: the peer may have missed anything.
+  void resend(std::uint64_t executor);
+
+  // A job is over. Segments of batches stay until a mark passes them: later batches may need them again.
+  void release(Scope scope);
+  // Segments made from the node's values before this time may go; `parentOf` says which node an exchange reads.
+  void releaseBelow(std::uint32_t node, std::int64_t belowMs, const std::function<std::uint32_t(ExchangeId)>& parentOf);
+  void drop(const TaskPtr& task);
+
+ private:
+  struct Own {
+    std::uint32_t attempt = 0;
+    bool broadcast = false;
+    std::shared_ptr<const proto::Epoch> epoch;
+    std::shared_ptr<const std::vector<Rows>> segments;
+  };
+  struct Incoming {  // one reducer
+    std::vector<RowsPtr> maps;
+    std::uint32_t have = 0;
+    absl::InlinedVector<TaskPtr, 1> waiting;
+  };
+  struct Growing {  // chunks of an attempt that has not ended
+    std::uint32_t nextChunk = 0;
+    std::vector<std::pair<std::uint32_t, std::shared_ptr<Rows>>> reducers;
+  };
+  struct State {
+    Scope scope = 0;
+    std::uint32_t maps = kUnknown;
+    absl::flat_hash_map<std::uint32_t, Incoming> incoming;
+    std::map<std::uint32_t, Own> own;  // by map partition
+    absl::flat_hash_map<std::uint32_t, absl::InlinedVector<std::uint64_t, 1>> moved;
+    std::map<std::tuple<std::uint64_t, std::uint32_t, std::uint32_t>, Growing> growing;  // (peer, map, attempt)
+  };
+  static constexpr std::uint32_t kUnknown = ~0u;
+
+  State& state(ExchangeKey key, Scope scope);
+  void accept(State& state, std::uint32_t reducer, std::uint32_t map, RowsPtr rows);
+  bool complete(const State& state, const Incoming& incoming) const { return incoming.have == state.maps; }
+  absl::InlinedVector<std::uint64_t, 1> targets(const State& state, const Own& own, std::uint32_t reducer) const;
+  void push(std::uint64_t executor, ExchangeKey key, const State& state, std::uint32_t map, const Own& own,
+            const std::vector<std::uint32_t>& reducers);
+  void sweep();  // pushes that ended, or whose segments went
+
+  Control& control_;
+  std::map<ExchangeKey, State> states_;  // ordered: what is sent in which order must not depend on a hash
+  std::map<std::tuple<std::uint64_t, ExchangeKey, std::uint32_t>, std::shared_ptr<Outgoing>> pushing_;
+};
+
+}  // namespace sluice::executor

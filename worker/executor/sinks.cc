@@ -1,0 +1,192 @@
+#include "worker/executor/sinks.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "sluice/error.h"
+#include "worker/executor/rows_writer.h"
+
+namespace sluice::executor {
+
+namespace {
+
+constexpr std::size_t kPrintedLineBytes = 4096;
+constexpr std::size_t kFileBufferBytes = 256 << 10;
+
+class ExchangeSink final : public Sink {
+ public:
+  ExchangeSink(const TypeDesc& type, Routing routing, TaskRun& run)
+      : writer_(type, routing, run.runtime().taskShareBytes() / 4, run.store()) {}
+  bool write(Chunk in) override {
+    writer_.write(in);
+    return true;
+  }
+  void finish(TaskDone& done) override { done.segments = writer_.finish(); }
+
+ private:
+  SegmentWriter writer_;
+};
+
+class RowsSink final : public Sink {
+ public:
+  RowsSink(const TypeDesc& type, ObjectKind kind, bool droppable, TaskRun& run) : writer_(type, kind, droppable, run.store()) {}
+  bool write(Chunk in) override {
+    writer_.write(in);
+    return true;
+  }
+  void finish(TaskDone& done) override {
+    done.rows = writer_.finish();
+    done.outputRows = done.rows->rows, done.outputBytes = done.rows->bytes;
+  }
+
+ private:
+  RowsWriter writer_;
+};
+
+class PrintSink final : public Sink {
+ public:
+  PrintSink(const TypeDesc& type, std::uint32_t limit) : type_(type), limit_(limit) {}
+  bool write(Chunk in) override {
+    auto record = static_cast<const char*>(in.data);
+    for (std::size_t i = 0; i < in.size && !full(); ++i, record += type_.size) {
+      Buffer line;
+      type_.print(record, line);
+      lines_.emplace_back(line.view().substr(0, kPrintedLineBytes));
+    }
+    return !full();
+  }
+  void finish(TaskDone& done) override {
+    done.outputRows = lines_.size();
+    done.lines = std::move(lines_);
+  }
+
+ private:
+  bool full() const { return limit_ != 0 && lines_.size() > limit_; }  // one more tells that there are more
+  const TypeDesc& type_;
+  const std::uint32_t limit_;
+  std::vector<std::string> lines_;
+};
+
+// Lines of text into a staged part file, on the disk before the task is done.
+class FileSink final : public Sink {
+ public:
+  FileSink(const TypeDesc& type, const std::string& directory, std::string name) : type_(type), path_(directory + "/" + std::move(name)) {
+    std::error_code failed;
+    std::filesystem::create_directories(directory, failed);
+    fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd_ < 0) fail("cannot create ");
+  }
+  ~FileSink() override {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  bool write(Chunk in) override {
+    auto record = static_cast<const char*>(in.data);
+    for (std::size_t i = 0; i < in.size; ++i, record += type_.size) {
+      type_.print(record, open_);
+      open_.push('\n');
+    }
+    rows_ += in.size;
+    if (open_.size() >= kFileBufferBytes) flush();
+    return true;
+  }
+  void finish(TaskDone& done) override {
+    flush();
+    if (::fsync(fd_) != 0) fail("cannot sync ");
+    if (::close(std::exchange(fd_, -1)) != 0) fail("cannot close ");
+    done.staged = path_;
+    done.outputRows = rows_, done.outputBytes = bytes_;
+  }
+
+ private:
+  void flush() {
+    std::string_view left = open_.view();
+    while (!left.empty()) {
+      ssize_t n = ::write(fd_, left.data(), left.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) fail("cannot write ");
+      left.remove_prefix(std::size_t(n));
+    }
+    bytes_ += open_.size();
+    open_.clear();
+  }
+  [[noreturn]] void fail(const char* what) { throwError(ErrorKind::kUnavailable, what + path_ + ": " + std::strerror(errno)); }
+
+  const TypeDesc& type_;
+  const std::string path_;
+  int fd_ = -1;
+  Buffer open_;
+  std::uint64_t rows_ = 0, bytes_ = 0;
+};
+
+class NoSink final : public Sink {
+ public:
+  bool write(Chunk) override { return true; }
+  void finish(TaskDone&) override {}
+};
+
+Routing routingOf(const PlanView& view, ExchangeId exchange, const Facts& facts) {
+  const proto::Node& consumer = view.node(exchange.node);
+  Routing routing{consumer.edges(int(exchange.edge)).exchange()};
+  if (routing.exchange == proto::EXCHANGE_HASH || routing.exchange == proto::EXCHANGE_DIRECT) {
+    routing.defaulted = consumer.partitions() == 0;
+    routing.reducers = routing.defaulted ? facts.defaultPartitions : consumer.partitions();
+  }
+  return routing;
+}
+
+std::unique_ptr<Sink> makeOutputSink(const proto::Output& output, const TypeDesc& type, TaskRun& run) {
+  const TaskSpec& spec = run.spec();
+  switch (output.kind()) {
+    case proto::OUTPUT_RESULTS: return std::make_unique<RowsSink>(type, ObjectKind::kSegment, false, run);
+    case proto::OUTPUT_PRINT: return std::make_unique<PrintSink>(type, output.limit());
+    case proto::OUTPUT_FILES:
+      return std::make_unique<FileSink>(type, stagingDirectory(output, spec.instance),
+                                        "o" + std::to_string(output.index()) + "-p" + std::to_string(spec.partition) + "-a" +
+                                            std::to_string(spec.attempt));
+    default: return std::make_unique<NoSink>();
+  }
+}
+
+}  // namespace
+
+std::string finalDirectory(const proto::Output& output, std::int64_t whenMs) {
+  std::string directory = output.prefix();
+  while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
+  if (whenMs > 0) {
+    directory += "-" + std::to_string(whenMs);
+    if (!output.suffix().empty()) directory += "." + output.suffix();
+  }
+  return directory;
+}
+
+std::string stagingDirectory(const proto::Output& output, const proto::InstanceId& instance) {
+  std::string parent = std::filesystem::path(finalDirectory(output, instance.when_ms())).parent_path().string();
+  if (parent.empty()) parent = ".";
+  // Jobs have no owner generation; the application's id keeps two of them apart.
+  std::uint64_t owner = instance.when_ms() > 0 ? instance.generation() : instance.app();
+  return parent + "/.sluice-" + std::to_string(owner) + "-" + std::to_string(instance.when_ms());
+}
+
+std::unique_ptr<Sink> makeSink(TaskRun& run) {
+  const PlanView& view = run.plan().view;
+  const Stage& stage = view.stages()[run.spec().stage];
+  const NodeCode& code = run.plan().codeOf(stage.root);
+  switch (stage.sink) {
+    case Stage::Sink::kExchange:
+      return std::make_unique<ExchangeSink>(*code.type, routingOf(view, stage.exchange, *run.spec().facts), run);
+    case Stage::Sink::kKeep: {
+      const proto::Keep& keep = view.node(stage.root).keep();
+      return std::make_unique<RowsSink>(*code.type, keep.state() ? ObjectKind::kState : ObjectKind::kKept,
+                                        !keep.disk() && !keep.state(), run);
+    }
+    case Stage::Sink::kOutput: break;
+  }
+  return makeOutputSink(view.plan().outputs(int(stage.output)), *code.type, run);
+}
+
+}  // namespace sluice::executor

@@ -1,0 +1,25 @@
+// Where a stage's records go: segments of an exchange, a kept value, or one of the kinds of output.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "sluice/operator.h"
+#include "worker/executor/task_run.h"
+
+namespace sluice::executor {
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  // False: no more records are wanted.
+  virtual bool write(Chunk in) = 0;
+  virtual void finish(TaskDone& done) = 0;
+};
+
+std::unique_ptr<Sink> makeSink(TaskRun& run);
+
+// The directory beside an output's final one in which its parts are staged, and that final directory.
+SLUICE_INTERNAL std::string finalDirectory(const proto::Output& output, std::int64_t whenMs);
+SLUICE_INTERNAL std::string stagingDirectory(const proto::Output& output, const proto::InstanceId& instance);
+
+}  // namespace sluice::executor

@@ -1,0 +1,54 @@
+// Reading a source's partition: text files and blocks as lines, encoded rows, generated integers.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/operator.h"
+#include "worker/executor/machine.h"
+#include "worker/executor/rows_cursor.h"
+#include "worker/executor/text_lines.h"
+
+namespace sluice::executor {
+
+class SourceCursor final : public Cursor {
+ public:
+  // `type` of the records that rows are decoded as. cautious: one record in a chunk.
+  SourceCursor(const std::vector<TaskInputs::Part>& parts, const TypeDesc* type, bool cautious, Store& store, PinBag& pins);
+  bool next(Chunk& out) override;
+
+  std::uint64_t records() const { return records_; }
+  std::uint64_t bytes() const { return bytes_; }
+  // Where the last chunk's record i was: "record 17 of hdfs.txt:1234". Only before the next call.
+  std::string describe(std::size_t i) const;
+
+ private:
+  enum class Mode : std::uint8_t { kNone, kFile, kText, kRows, kGenerated };
+  bool open();
+  bool nextFile(Chunk& out);
+  bool nextText(Chunk& out);
+  bool nextGenerated(Chunk& out);
+  bool lines(Chunk& out, std::size_t n);
+  void openBytes(std::string_view bytes, bool text, std::uint64_t records);
+
+  const std::vector<TaskInputs::Part>& parts_;
+  const TypeDesc* type_;
+  const std::size_t max_;
+  Store& store_;
+  PinBag& pins_;
+  std::size_t part_ = 0, piece_ = 0;
+  const Rows* block_ = nullptr;
+  Mode mode_ = Mode::kNone;
+  std::vector<std::unique_ptr<MappedText>> files_;  // all stay mapped: lines are views into them
+  LineCut text_{};
+  std::unique_ptr<RowsDecoder> rows_;
+  std::int64_t generated_ = 0;
+  std::unique_ptr<std::string_view[]> lines_;
+  std::unique_ptr<std::int64_t[]> integers_;
+  std::uint64_t records_ = 0, bytes_ = 0, partRecords_ = 0;
+  std::size_t lastChunk_ = 0;
+};
+
+}  // namespace sluice::executor

@@ -1,0 +1,45 @@
+// A nameless temporary file that is appended to and read at offsets; its space is freed with the last user.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "sluice/operator.h"
+
+namespace sluice::executor {
+
+class SpillFile {
+ public:
+  // Throws Error(kUnavailable) with the directory and the reason.
+  explicit SpillFile(const std::string& directory);
+  ~SpillFile();
+  SpillFile(const SpillFile&) = delete;
+  // One thread at a time. Returns where the bytes begin. Throws Error(kUnavailable), as when the disk is full.
+  std::uint64_t append(std::string_view bytes);
+  // Any thread. Throws Error(kLost) if the file has fewer bytes.
+  void read(std::uint64_t offset, char* to, std::size_t n) const;
+  std::uint64_t size() const { return size_; }
+
+ private:
+  int fd_ = -1;
+  std::uint64_t size_ = 0;
+  std::string directory_;
+};
+
+// The rows that one operator put aside (TaskContext::newSpill).
+class OperatorSpill final : public Spill {
+ public:
+  explicit OperatorSpill(const std::string& directory) : file_(directory) {}
+  void write(std::string_view rows) override;
+  void rewind() override;
+  std::size_t read(char* to, std::size_t n) override;
+
+ private:
+  void flush();
+  SpillFile file_;
+  std::string pending_;
+  std::uint64_t at_ = 0;
+};
+
+}  // namespace sluice::executor

@@ -1,0 +1,154 @@
+#include "worker/executor/task_run.h"
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <typeinfo>
+
+#include "sluice/error.h"
+#include "worker/executor/pipeline.h"
+#include "worker/executor/sinks.h"
+#include "worker/executor/spill_file.h"
+#include "worker/executor/sources.h"
+
+namespace sluice::executor {
+
+namespace {
+
+std::string nameOfThrown() {
+  const std::type_info* type = abi::__cxa_current_exception_type();
+  if (!type) return "an unknown exception";
+  int status = 0;
+  char* name = abi::__cxa_demangle(type->name(), nullptr, nullptr, &status);
+  std::string text = "an exception of type " + std::string(name ? name : type->name());
+  std::free(name);
+  return text;
+}
+
+std::string oneLine(std::string_view text) {
+  std::string line(text);
+  for (char& c : line) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return line;
+}
+
+}  // namespace
+
+TaskRun::TaskRun(const TaskSpec& spec, Runtime& runtime) : spec_(spec), runtime_(runtime) {
+  batch_ = Time(spec.whenMs > 0 ? spec.whenMs : 0);
+  partition_ = int(spec.partition), attempt_ = int(spec.attempt);
+  Place& place = currentPlace();
+  outer_ = place;
+  place = {nullptr, nullptr, spec.whenMs, spec.partition, this};
+}
+
+TaskRun::~TaskRun() {
+  cursor_.reset();
+  dropLocals();
+  currentPlace() = outer_;
+}
+
+TaskDone TaskRun::run() {
+  TaskDone done;
+  try {
+    pull(done);
+    done.updates = std::move(updates_);
+  } catch (...) {
+    caught(done);
+  }
+  done.inputRecords = records_, done.inputBytes = bytes_;
+  return done;
+}
+
+void TaskRun::pull(TaskDone& done) {
+  checkCancelled();
+  const proto::Node& root = plan().view.node(plan().view.stages()[spec_.stage].root);
+  Place& place = currentPlace();
+  place.name = root.name().c_str(), place.site = root.site().c_str();
+  pipeline_ = std::make_unique<Pipeline>(*this);
+  std::unique_ptr<Sink> sink = makeSink(*this);
+  cursor_ = pipeline_->root();
+  Chunk chunk;
+  while (cursor_->next(chunk) && sink->write(chunk)) checkCancelled();
+  cursor_.reset();
+  dropLocals();  // what operators put aside may still add to accumulators
+  sink->finish(done);
+}
+
+void TaskRun::dropLocals() {
+  while (!locals_.empty()) {
+    Local local = locals_.back();
+    locals_.pop_back();
+    if (local.value && local.drop) local.drop(local.value);
+  }
+}
+
+// Called in a catch block: the place is still where the exception came from.
+void TaskRun::caught(TaskDone& done) {
+  try {
+    throw;
+  } catch (const TaskCancelled&) {
+    done.end = TaskDone::End::kCancelled;
+  } catch (const InputGone&) {
+    done.missing = goneInputs();
+    fail(done, proto::DOMAIN_LOST, "an input was dropped to make room for others; it is computed again");
+  } catch (const Error& error) {
+    bool ours = error.kind() == ErrorKind::kUnavailable || error.kind() == ErrorKind::kLost;
+    fail(done, ours ? proto::DOMAIN_SYSTEM : proto::DOMAIN_USER, error.what());
+  } catch (const std::bad_alloc&) {
+    fail(done, proto::DOMAIN_USER, "out of memory");
+  } catch (const std::exception& error) {
+    fail(done, proto::DOMAIN_USER, error.what());
+  } catch (...) {
+    fail(done, proto::DOMAIN_USER, nameOfThrown());
+  }
+}
+
+void TaskRun::fail(TaskDone& done, proto::Domain domain, std::string_view what) {
+  const Place& place = currentPlace();
+  done.end = TaskDone::End::kFailed;
+  done.domain = domain;
+  if (place.name) done.site = std::string(place.name) + " at " + place.site;
+  done.message = (done.site.empty() ? "" : done.site + ": ") + oneLine(what);
+  // Chunks of one record say which it was; larger ones only how far the source had been read.
+  if (domain == proto::DOMAIN_USER && source_) {
+    done.message += (spec_.cautious ? " (" : " (at or after ") + source_->describe(0) + ")";
+  }
+}
+
+std::vector<ValueId> TaskRun::goneInputs() {
+  std::vector<ValueId> gone;
+  for (const auto& kept : spec_.inputs.kept) {
+    if (!store().present(*kept.rows)) gone.push_back(kept.id);
+  }
+  return gone;
+}
+
+Spill* TaskRun::newSpill() {
+  spills_.push_back(std::make_unique<OperatorSpill>(store().directory()));
+  return spills_.back().get();
+}
+
+std::string_view TaskRun::broadcast(std::uint64_t id) {
+  Bytes value;
+  if (!runtime_.broadcast(id, value)) {
+    throwError(ErrorKind::kLost, "the broadcast value " + std::to_string(id) + " is not here any more");
+  }
+  broadcasts_.push_back(value);
+  return value.view();
+}
+
+void*& TaskRun::local(std::uint64_t key, void (*drop)(void*)) {
+  for (Local& local : locals_) {
+    if (local.key == key) return local.value;
+  }
+  locals_.push_back({key, nullptr, drop});
+  return locals_.back().value;
+}
+
+void TaskRun::accumulate(std::uint64_t id, std::string_view encoded) { updates_.emplace_back(id, encoded); }
+
+}  // namespace sluice::executor

@@ -1,0 +1,352 @@
+#include "worker/executor/values.h"
+
+#include "sluice/error.h"
+
+namespace sluice::executor {
+
+namespace {
+constexpr Duration kParkedGetLimit = Seconds(10);
+
+ValueId idOf(const proto::KeptValue& value) { return {value.node(), value.when_ms(), value.partition()}; }
+}  // namespace
+
+// ---- what tasks read ----
+
+Values::Found Values::want(ValueId id, std::uint64_t at, const TaskPtr& task) {
+  if (has(id)) return Found::kHere;
+  auto waiters = valueWaiters_.find(id);
+  bool coming = expected_.contains(id) || waiters != valueWaiters_.end();
+  if (!coming && (at == 0 || at == control_.options.executor.value)) return Found::kLost;
+  valueWaiters_[id].push_back({task, id});
+  if (!coming) locate(id, at);
+  return Found::kWaiting;
+}
+
+Values::Found Values::wantBlock(BlockId id, const proto::Input& input, ValueId source, const TaskPtr& task) {
+  if (blocks_.contains(id)) return Found::kHere;
+  bool coming = blockWaiters_.contains(id);
+  std::vector<std::uint64_t> holders;
+  for (std::uint64_t holder : input.holders()) {
+    if (holder != control_.options.executor.value) holders.push_back(holder);
+  }
+  if (!coming && holders.empty()) return Found::kLost;
+  blockWaiters_[id].push_back({task, source});
+  if (!coming) {
+    Fetch fetch{holders.front(), id, input.text()};
+    fetch.others.assign(holders.begin() + 1, holders.end());
+    ask(std::move(fetch));
+  }
+  return Found::kWaiting;
+}
+
+bool Values::has(ValueId id) const {
+  auto it = kept_.find(id);
+  return it != kept_.end() && control_.store().present(*it->second.rows);
+}
+
+RowsPtr Values::read(ValueId id) const {
+  auto it = kept_.find(id);
+  return it == kept_.end() ? nullptr : it->second.rows;
+}
+
+RowsPtr Values::readBlock(BlockId id) const {
+  auto it = blocks_.find(id);
+  return it == blocks_.end() ? nullptr : it->second.rows;
+}
+
+void Values::expect(ValueId id, int change) {
+  int& count = expected_[id];
+  count += change;
+  if (count <= 0) {
+    expected_.erase(id);
+    if (change < 0) answerParked(id);
+  }
+}
+
+void Values::locate(ValueId id, std::uint64_t at) {
+  if (at == 0 || at == control_.options.executor.value || !valueWaiters_.contains(id)) return;
+  for (const auto& [request, fetch] : fetches_) {
+    const ValueId* wanted = std::get_if<ValueId>(&fetch.what);
+    if (wanted && *wanted == id && fetch.peer == at) return;
+  }
+  ask({at, id});
+}
+
+void Values::keep(ValueId id, RowsPtr rows) {
+  kept_[id] = {std::move(rows), false};
+  if (auto it = valueWaiters_.find(id); it != valueWaiters_.end()) {
+    std::vector<Waiter> waiters = std::move(it->second);
+    valueWaiters_.erase(it);
+    wake(waiters, false);
+  }
+  answerParked(id);
+}
+
+void Values::addBlock(BlockId id, RowsPtr rows, bool text) {
+  blocks_[id] = {std::move(rows), text};
+  if (auto it = blockWaiters_.find(id); it != blockWaiters_.end()) {
+    std::vector<Waiter> waiters = std::move(it->second);
+    blockWaiters_.erase(it);
+    wake(waiters, false);
+  }
+}
+
+void Values::addResult(Scope scope, std::uint32_t output, std::uint32_t partition, RowsPtr rows) {
+  results_[{scope, output, partition}] = std::move(rows);
+}
+
+void Values::wake(std::vector<Waiter>& waiters, bool lost) {
+  for (Waiter& waiter : waiters) {
+    if (lost) control_.lost.emplace_back(waiter.task, waiter.lost);
+    else control_.arrived(waiter.task);
+  }
+}
+
+// ---- asking peers ----
+
+void Values::ask(Fetch fetch) {
+  std::uint64_t request = nextRequest_++;
+  auto [envelope, get] = compose(&proto::Message::mutable_get);
+  get->set_app(control_.options.app.value);
+  get->set_request(request);
+  if (const ValueId* id = std::get_if<ValueId>(&fetch.what)) {
+    get->mutable_kept()->set_node(id->node);
+    get->mutable_kept()->set_when_ms(id->whenMs);
+    get->mutable_kept()->set_partition(id->partition);
+    if (auto waiters = valueWaiters_.find(*id); waiters != valueWaiters_.end()) {
+      get->mutable_instance()->set_when_ms(waiters->second.front().task->scope);
+    }
+  } else if (const BlockId* id = std::get_if<BlockId>(&fetch.what)) {
+    get->mutable_block()->set_source(id->source);
+    get->mutable_block()->set_incarnation(id->incarnation);
+    get->mutable_block()->set_sequence(id->sequence);
+  } else {
+    get->set_broadcast(std::get<std::uint64_t>(fetch.what));
+  }
+  Peer to{Role::kExecutor, fetch.peer};
+  fetches_.emplace(request, std::move(fetch));
+  control_.send(to, std::move(envelope));
+}
+
+void Values::fetchBroadcast(std::uint64_t id, const proto::Epoch& epoch, std::function<void()> ready) {
+  auto [it, fresh] = broadcastWaiters_.try_emplace(id);
+  it->second.push_back(std::move(ready));
+  if (!fresh) return;
+  Fetch fetch{0, id};
+  for (const auto& member : epoch.members()) {
+    if (member.executor() != control_.options.executor.value) fetch.others.push_back(member.executor());
+  }
+  failFetch(std::move(fetch));  // asks the first one
+}
+
+void Values::onGot(Peer from, const EnvelopePtr& envelope) {
+  const proto::Got& got = envelope->message.got();
+  auto it = fetches_.find(got.request());
+  if (it == fetches_.end() || it->second.peer != from.id) return;
+  Fetch& fetch = it->second;
+  bool fits = got.piece_rows_size() == int(envelope->attachments.size()) || std::holds_alternative<std::uint64_t>(fetch.what);
+  if (!got.present() || !fits) {
+    Fetch failed = std::move(fetch);
+    fetches_.erase(it);
+    return failFetch(std::move(failed));
+  }
+  for (std::size_t i = 0; i < envelope->attachments.size(); ++i) {
+    const Bytes& bytes = envelope->attachments[i];
+    if (std::holds_alternative<std::uint64_t>(fetch.what)) {
+      fetch.broadcast.append(bytes.view());
+    } else {
+      ObjectKind kind = std::holds_alternative<BlockId>(fetch.what) ? ObjectKind::kBlock : ObjectKind::kKept;
+      fetch.rows->add({control_.store().put(kind, bytes, got.piece_rows(int(i)))});
+    }
+  }
+  if (got.more()) return;
+  Fetch done = std::move(fetch);
+  fetches_.erase(it);
+  arrivedFetch(done);
+}
+
+void Values::arrivedFetch(Fetch& fetch) {
+  if (const ValueId* id = std::get_if<ValueId>(&fetch.what)) {
+    if (has(*id)) return;
+    keep(*id, fetch.rows);
+    kept_[*id].copy = true;
+  } else if (const BlockId* id = std::get_if<BlockId>(&fetch.what)) {
+    addBlock(*id, fetch.rows, fetch.text);
+  } else {
+    std::uint64_t broadcast = std::get<std::uint64_t>(fetch.what);
+    control_.runtime.putBroadcast(broadcast, Bytes::of(std::move(fetch.broadcast)));
+    auto ready = std::move(broadcastWaiters_[broadcast]);
+    broadcastWaiters_.erase(broadcast);
+    for (auto& call : ready) call();
+  }
+}
+
+// Asks the next one that may have it, or gives up.
+void Values::failFetch(Fetch fetch) {
+  if (!fetch.others.empty()) {
+    fetch.peer = fetch.others.front();
+    fetch.others.erase(fetch.others.begin());
+    fetch.rows = std::make_shared<Rows>();
+    fetch.broadcast.clear();
+    return ask(std::move(fetch));
+  }
+  std::vector<Waiter> waiters;
+  if (const ValueId* id = std::get_if<ValueId>(&fetch.what)) {
+    if (expected_.contains(*id)) return;
+    if (auto it = valueWaiters_.find(*id); it != valueWaiters_.end()) waiters = std::move(it->second), valueWaiters_.erase(it);
+  } else if (const BlockId* id = std::get_if<BlockId>(&fetch.what)) {
+    if (auto it = blockWaiters_.find(*id); it != blockWaiters_.end()) waiters = std::move(it->second), blockWaiters_.erase(it);
+  } else {  // tasks that use it will say so
+    auto ready = std::move(broadcastWaiters_[std::get<std::uint64_t>(fetch.what)]);
+    broadcastWaiters_.erase(std::get<std::uint64_t>(fetch.what));
+    for (auto& call : ready) call();
+  }
+  wake(waiters, true);
+}
+
+void Values::onPeerDown(std::uint64_t executor) {
+  std::vector<Fetch> failed;
+  for (auto it = fetches_.begin(); it != fetches_.end();) {
+    if (it->second.peer != executor) {
+      ++it;
+      continue;
+    }
+    failed.push_back(std::move(it->second));
+    it = fetches_.erase(it);
+  }
+  for (Fetch& fetch : failed) failFetch(std::move(fetch));
+  std::erase_if(parked_, [&](const auto& entry) { return entry.second.from == Peer{Role::kExecutor, executor}; });
+}
+
+// ---- answering ----
+
+void Values::onGet(Peer from, const EnvelopePtr& envelope, bool instanceKnown) {
+  const proto::Get& get = envelope->message.get();
+  RowsPtr rows;
+  switch (get.what_case()) {
+    case proto::Get::kKept: {
+      ValueId id = idOf(get.kept());
+      if (has(id)) {
+        rows = kept_[id].rows;
+      } else if (expected_.contains(id) || (!instanceKnown && get.has_instance())) {
+        std::uint64_t parked = nextParked_++;
+        parked_.emplace(parked, Parked{from, envelope});
+        if (!expected_.contains(id)) control_.effects.arm({kParkedGetTimer, parked}, control_.now + kParkedGetLimit);
+        return;
+      }
+      break;
+    }
+    case proto::Get::kBlock: rows = readBlock(BlockId::of(get.block())); break;
+    case proto::Get::kResult: {
+      auto it = results_.find({get.instance().when_ms(), get.result().output(), get.result().partition()});
+      if (it != results_.end()) rows = it->second;
+      break;
+    }
+    case proto::Get::kBroadcast: {
+      Bytes value;
+      if (!control_.runtime.broadcast(get.broadcast(), value)) break;
+      auto [reply, got] = compose(&proto::Message::mutable_got);
+      got->set_request(get.request()), got->set_present(true);
+      reply->attachments.push_back(std::move(value));
+      return control_.send(from, std::move(reply));
+    }
+    case proto::Get::WHAT_NOT_SET: break;
+  }
+  answer(from, get.request(), std::move(rows));
+}
+
+void Values::answer(Peer to, std::uint64_t request, RowsPtr rows) {
+  auto absent = [this, to, request] {
+    auto [reply, got] = compose(&proto::Message::mutable_got);
+    got->set_request(request), got->set_present(false);
+    control_.send(to, std::move(reply));
+  };
+  if (!rows) return absent();
+  std::vector<Outgoing::Entry> entries;
+  for (const Piece& piece : rows->pieces) entries.push_back({0, piece});
+  auto emit = [this, to, request, rows](std::size_t first, std::vector<Bytes> bytes, bool last) {
+    auto [reply, got] = compose(&proto::Message::mutable_got);
+    got->set_request(request), got->set_present(true), got->set_rows(rows->rows), got->set_more(!last);
+    for (std::size_t i = 0; i < bytes.size(); ++i) got->add_piece_rows(rows->pieces[first + i].object->rows());
+    reply->attachments = std::move(bytes);
+    control_.send(to, std::move(reply));
+  };
+  Outgoing::start(control_, std::move(entries), std::move(emit), std::move(absent));
+}
+
+void Values::answerParked(ValueId id) {
+  std::vector<Parked> ready;
+  for (auto it = parked_.begin(); it != parked_.end();) {
+    if (idOf(it->second.envelope->message.get().kept()) != id) {
+      ++it;
+      continue;
+    }
+    control_.effects.disarm({kParkedGetTimer, it->first});
+    ready.push_back(std::move(it->second));
+    it = parked_.erase(it);
+  }
+  for (const Parked& get : ready) onGet(get.from, get.envelope, true);
+}
+
+void Values::onInstance(Scope when) {
+  std::vector<ValueId> ready;
+  for (const auto& [parked, get] : parked_) {
+    ValueId id = idOf(get.envelope->message.get().kept());
+    if (get.envelope->message.get().instance().when_ms() == when && !expected_.contains(id)) ready.push_back(id);
+  }
+  for (ValueId id : ready) answerParked(id);
+}
+
+void Values::onParkedTimer(std::uint64_t parked) {
+  auto it = parked_.find(parked);
+  if (it == parked_.end()) return;
+  Parked get = std::move(it->second);
+  parked_.erase(it);
+  onGet(get.from, get.envelope, true);
+}
+
+// ---- letting go ----
+
+void Values::release(Scope scope) {
+  std::erase_if(results_, [&](const auto& entry) { return std::get<0>(entry.first) == scope; });
+}
+
+void Values::releaseBelow(std::uint32_t node, std::int64_t belowMs) {
+  auto first = kept_.lower_bound({node, 1, 0}), last = kept_.lower_bound({node, std::max<std::int64_t>(belowMs, 1), 0});
+  kept_.erase(first, last);
+}
+
+void Values::unpersist(std::uint32_t node) {
+  kept_.erase(kept_.lower_bound({node, INT64_MIN, 0}), kept_.lower_bound({node + 1, INT64_MIN, 0}));
+}
+
+void Values::drop(const TaskPtr& task) {
+  auto remove = [&](auto& map) {
+    for (auto it = map.begin(); it != map.end();) {
+      std::erase_if(it->second, [&](const Waiter& waiter) { return waiter.task == task; });
+      it = it->second.empty() ? map.erase(it) : std::next(it);
+    }
+  };
+  remove(valueWaiters_);
+  remove(blockWaiters_);
+}
+
+void Values::report(proto::Report& report) const {
+  for (const auto& [id, kept] : kept_) {
+    if (kept.copy || !control_.store().present(*kept.rows)) continue;
+    proto::KeptValue* value = report.add_kept();
+    value->set_node(id.node), value->set_when_ms(id.whenMs), value->set_partition(id.partition);
+    value->set_bytes(kept.rows->bytes), value->set_executor(control_.options.executor.value);
+  }
+}
+
+RowsPtr Values::version(std::uint32_t node, std::int64_t whenMs, std::uint32_t partition) const {
+  for (auto it = kept_.upper_bound({node, whenMs, partition}); it != kept_.begin();) {
+    --it;
+    if (it->first.node != node) break;
+    if (it->first.partition == partition && it->first.whenMs <= whenMs) return it->second.rows;
+  }
+  return nullptr;
+}
+
+}  // namespace sluice::executor

@@ -1,0 +1,110 @@
+// Kept values, received blocks, results and broadcasts: which lie here, who waits for one, and what is fetched from peers.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "worker/executor/control.h"
+#include "worker/executor/outgoing.h"
+
+namespace sluice::executor {
+
+struct BlockId {
+  std::uint32_t source = 0;
+  std::uint64_t incarnation = 0, sequence = 0;
+  static BlockId of(const proto::Input::BlockRef& ref) { return {ref.source(), ref.incarnation(), ref.sequence()}; }
+  friend constexpr auto operator<=>(BlockId, BlockId) = default;
+};
+
+class Values {
+ public:
+  explicit Values(Control& control) : control_(control) {}
+
+  enum class Found : std::uint8_t { kHere, kWaiting, kLost };
+  // `at`: the executor that has it (0: not known). kWaiting: the task is woken, or told to be lost.
+  Found want(ValueId id, std::uint64_t at, const TaskPtr& task);
+  Found wantBlock(BlockId id, const proto::Input& input, ValueId source, const TaskPtr& task);
+  RowsPtr read(ValueId id) const;
+  RowsPtr readBlock(BlockId id) const;
+  // A task here will make the value (+1), or will not after all (-1).
+  void expect(ValueId id, int change);
+  // Where a value lies that somebody here may be waiting for.
+  void locate(ValueId id, std::uint64_t at);
+
+  void keep(ValueId id, RowsPtr rows);
+  bool has(ValueId id) const;
+  void forget(ValueId id) { kept_.erase(id); }
+  void addBlock(BlockId id, RowsPtr rows, bool text);
+  void addResult(Scope scope, std::uint32_t output, std::uint32_t partition, RowsPtr rows);
+  // Brings a broadcast value from one of the members; `ready` is called when it is here or nobody has it.
+  void fetchBroadcast(std::uint64_t id, const proto::Epoch& epoch, std::function<void()> ready);
+
+  void onGet(Peer from, const EnvelopePtr& envelope, bool instanceKnown);
+  void onGot(Peer from, const EnvelopePtr& envelope);
+  void onPeerDown(std::uint64_t executor);
+  void onInstance(Scope when);  // requests that came before its Launch can be answered
+  void onParkedTimer(std::uint64_t request);
+
+  void release(Scope scope);
+  void releaseBelow(std::uint32_t node, std::int64_t belowMs);
+  void unpersist(std::uint32_t node);
+  void dropBlock(BlockId id) { blocks_.erase(id); }
+  void drop(const TaskPtr& task);
+
+  // Every kept value that was made (or restored) here.
+  void report(proto::Report& report) const;
+  // The newest version at or before `whenMs` of a kept node's partition.
+  RowsPtr version(std::uint32_t node, std::int64_t whenMs, std::uint32_t partition) const;
+
+ private:
+  struct Kept {
+    RowsPtr rows;
+    bool copy = false;  // fetched; the original is elsewhere
+  };
+  struct Block {
+    RowsPtr rows;
+    bool text = false;
+  };
+  struct Waiter {
+    TaskPtr task;
+    ValueId lost;  // what the master is told if it does not come
+  };
+  struct Fetch {
+    std::uint64_t peer = 0;
+    std::variant<ValueId, BlockId, std::uint64_t> what;
+    bool text = false;
+    std::vector<std::uint64_t> others;  // to be asked next
+    std::shared_ptr<Rows> rows = std::make_shared<Rows>();
+    Buffer broadcast;
+  };
+  struct Parked {  // a Get that must wait
+    Peer from;
+    EnvelopePtr envelope;
+  };
+
+  void ask(Fetch fetch);
+  void arrivedFetch(Fetch& fetch);
+  void failFetch(Fetch fetch);
+  void wake(std::vector<Waiter>& waiters, bool lost);
+  void answer(Peer to, std::uint64_t request, RowsPtr rows);
+  void answerParked(ValueId id);
+
+  Control& control_;
+  std::map<ValueId, Kept> kept_;
+  std::map<BlockId, Block> blocks_;
+  std::map<std::tuple<Scope, std::uint32_t, std::uint32_t>, RowsPtr> results_;
+  std::map<ValueId, int> expected_;
+  std::map<ValueId, std::vector<Waiter>> valueWaiters_;
+  std::map<BlockId, std::vector<Waiter>> blockWaiters_;
+  std::map<std::uint64_t, std::vector<std::function<void()>>> broadcastWaiters_;
+  std::map<std::uint64_t, Fetch> fetches_;
+  std::map<std::uint64_t, Parked> parked_;
+  std::uint64_t nextRequest_ = 1, nextParked_ = 1;
+};
+
+}  // namespace sluice::executor
