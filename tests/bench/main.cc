@@ -9,9 +9,12 @@
 #include <filesystem>
 #include <string>
 
+#include "sluice/executor_entry.h"
 #include "tests/bench/child.h"
+#include "tests/bench/engine_words.h"
 #include "tests/bench/feed.h"
 #include "tests/bench/reference/figures.h"
+#include "tests/bench/reference/word_count.h"
 #include "tests/bench/row.h"
 #include "tests/bench/table.h"
 #include "tests/bench/text.h"
@@ -82,6 +85,28 @@ void runReferences(Settings settings) {
   printReferences(settings);
 }
 
+int playFeed(const FeedOptions& options) {
+  Feed feed(options);
+  std::printf("%u\n", unsigned(feed.port()));
+  std::fflush(stdout);
+  feed.run();
+  std::fprintf(stderr, "fed %llu lines\n", static_cast<unsigned long long>(feed.sent()));
+  return 0;
+}
+
+// One word count of a file, for callgrind and perf.
+void countOnce(const std::string& with, const std::string& master, const std::string& path) {
+  std::size_t words = 0;
+  if (with == "plain") {
+    MappedFile file(path);
+    words = countWords(file.text(), 2).size();
+  } else {
+    Context context = benchContext(master);
+    words = countWithEngine(context, path).size();
+  }
+  std::printf("%zu words\n", words);
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Measures Sluice against its budgets; without a subcommand it prints the table.", "sluice-bench");
   Settings settings;
@@ -105,13 +130,20 @@ int run(int argc, char** argv) {
   CLI::App* generating = app.add_subcommand("generate-text", "write words by Zipf's law to stdout");
   generating->add_option("--bytes", bytes, "how much")->required()->transform(CLI::AsSizeValue(false));
   generating->add_option("--seed", seed, "the same bytes for the same seed");
+  std::string with = "engine", master = "local[2]", path;
+  CLI::App* counting = app.add_subcommand("count-words", "one word count of a file, to be run under callgrind or perf");
+  counting->add_option("--with", with, "engine or plain")->check(CLI::IsMember({"engine", "plain"}));
+  counting->add_option("--master", master, "of the engine");
+  counting->add_option("file", path, "text")->required()->check(CLI::ExistingFile);
   app.require_subcommand(0, 1);
   CLI11_PARSE(app, argc, argv);
 
   if (*feeding)
-    feed(source);
+    return playFeed(source);
   else if (*generating)
     writeText(bytes, seed);
+  else if (*counting)
+    countOnce(with, master, path);
   else if (*references)
     runReferences(settings);
   else
@@ -123,6 +155,7 @@ int run(int argc, char** argv) {
 }  // namespace sluice::bench
 
 int main(int argc, char** argv) {
+  sluice::runIfExecutor(argc, argv);  // clusters of processes run this executable again as their executor
   try {
     return sluice::bench::run(argc, argv);
   } catch (const std::exception& error) {

@@ -34,8 +34,8 @@ bool sendAll(const Fd& to, std::string_view bytes);
 // The same core twice gives the cost without a wake-up of another core.
 std::vector<double> pingTcp(int count, int oneCore, int otherCore);
 
-// Seconds to receive `bytes` that a thread sends from `piece` over and over, in large blocking reads.
-double receiveRaw(std::string_view piece, std::size_t bytes);
+// Connects, and reads until the other end closes, in large blocking reads. Gives the bytes.
+std::size_t receiveRaw(std::uint16_t port);
 
 // The first two cores this process may use (the same one twice if there is but one).
 std::pair<int, int> twoCores();

@@ -4,7 +4,9 @@ namespace sluice::bench {
 
 std::vector<std::unique_ptr<Row>> allRows() {
   std::vector<std::unique_ptr<Row>> rows;
-  for (auto make : {exampleCompileTime})
+  for (auto make : {wordCountLocal, wordCountCluster, wordCountInstructions, socketGrep, smallestLocalJob, smallestClusterJob, smallestClusterBatch,
+                    steadyInterval, recordLatency, schedulingCore, schedulingFlat, masterCpu, submitStart, idleWorker, exampleCompileTime,
+                    executorKilled})
     rows.push_back(make());
   return rows;
 }
