@@ -1,7 +1,8 @@
 // The table of all combiners: from keys to values of type C, in the order in which the keys came.
 //
 // Open addressing with the values in the slots. A key is compared by its canonical bytes: up to 16 of them lie in the slot as two words,
-// longer ones in an arena; integers are themselves. The hash is the frozen one (its low bits; the high ones place keys in partitions).
+// longer ones in an arena; integers are themselves. Where a key lies in here is nobody else's business, so short keys have a hash that
+// costs one multiplication.
 // Owned by one operator, used by one thread. References to values are valid until the next insertion.
 #pragma once
 #include <cstddef>
@@ -59,6 +60,26 @@ class SLUICE_HIDDEN Arena {
 
 template <class K> constexpr bool kNumberKey = std::is_integral_v<K> || std::is_enum_v<K>;
 
+// The first 16 bytes at `at`, zero from `size` on. Reads past the end of the key, but not past the end of its page.
+inline ShortKey paddedKey(const char* at, std::size_t size) {
+  static constexpr std::uint64_t kKeep[17][2] = {
+      {0, 0}, {0xff, 0}, {0xffff, 0}, {0xffffff, 0}, {0xffffffff, 0}, {0xffffffffff, 0}, {0xffffffffffff, 0}, {0xffffffffffffff, 0},
+      {~0ull, 0}, {~0ull, 0xff}, {~0ull, 0xffff}, {~0ull, 0xffffff}, {~0ull, 0xffffffff}, {~0ull, 0xffffffffff}, {~0ull, 0xffffffffffff},
+      {~0ull, 0xffffffffffffff}, {~0ull, ~0ull}};
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  if (((reinterpret_cast<std::uintptr_t>(at) - 1) & 4095) < 4080) [[likely]]  // not so for a null pointer
+    return {load64(at) & kKeep[size][0], load64(at + 8) & kKeep[size][1]};
+#endif
+  ShortKey key{0, 0};
+  if (size != 0) std::memcpy(&key, at, size);
+  return key;
+}
+
+inline std::uint64_t mixKey(std::uint64_t a, std::uint64_t b) {
+  auto product = static_cast<unsigned __int128>(a ^ 0x9fb21c651e98df25ull) * (b ^ 0xc2b2ae3d27d4eb4full);
+  return std::uint64_t(product) ^ std::uint64_t(product >> 64);
+}
+
 // A key as a slot holds it.
 struct NumberSlotKey {
   std::uint64_t number;
@@ -95,16 +116,15 @@ template <class K, class C> class SLUICE_HIDDEN KeyTable {
   std::size_t size() const { return order_.size(); }
   bool empty() const { return order_.empty(); }
   // Bytes held, without what values hold themselves.
-  std::size_t memory() const { return capacity_ * sizeof(Slot) + order_.capacity() * sizeof(std::uint32_t) + arena_.memory(); }
+  std::size_t memory() const { return (limit_ ? (mask_ + 1) * sizeof(Slot) : 0) + order_.capacity() * sizeof(std::uint32_t) + arena_.memory(); }
 
   // found(value) if the key is there, else puts in what fresh() returns. Q is K or its view.
-  template <class Q, class Fresh, class Found> void upsert(const Q& key, Fresh&& fresh, Found&& found) {
+  template <class Q, class Fresh, class Found> [[gnu::always_inline]] inline void upsert(const Q& key, Fresh&& fresh, Found&& found) {
     if constexpr (kNumber) {
-      upsertNumber(key, fresh, found);
+      upsertAt(locateNumber(key), fresh, found);
     } else {
-      withKeyBytes(key, [&](const char* bytes, std::size_t size) {
-        if (size <= kLongest) [[likely]] upsertShort(bytes, size, fresh, found);
-        else upsertLong(bytes, size, fresh, found);
+      withKeyBytes(key, [&](const char* bytes, std::size_t size) __attribute__((always_inline)) {
+        upsertAt(size <= kLongest ? locateShort(bytes, size) : locateLong(bytes, size), fresh, found);
       });
     }
   }
@@ -123,8 +143,7 @@ template <class K, class C> class SLUICE_HIDDEN KeyTable {
     if constexpr (kNumber) {
       return K(key.number);
     } else {
-      char buffer[kLongest];
-      std::string_view bytes = bytesOf(key, buffer);
+      std::string_view bytes = bytesOf(key);
       if constexpr (std::is_same_v<K, std::string>) return K(bytes);
       else return decoded<K>(bytes);
     }
@@ -132,101 +151,87 @@ template <class K, class C> class SLUICE_HIDDEN KeyTable {
 
   void clear() {
     drop();
-    slots_ = nullptr, capacity_ = 0, limit_ = 0;
+    slots_ = none(), mask_ = 0, limit_ = 0;
     order_.clear();
     arena_.clear();
   }
 
  private:
-  static std::uint64_t hashNumber(std::uint64_t number) {
-    if constexpr (sizeof(K) >= 4) return detail::hash4to8(std::uint32_t(number), std::uint32_t(number >> (8 * (sizeof(K) - 4))), sizeof(K));
-    else return hashBytes(reinterpret_cast<const char*>(&number), sizeof(K));
+  // Where a key is, or (an empty slot) where it would go.
+  struct Place {
+    Slot* slot;
+    SlotKey key;  // of a long key: the caller's bytes, not yet the arena's
+    std::uint64_t hash;
+  };
+
+  template <class Fresh, class Found> [[gnu::always_inline]] inline void upsertAt(const Place& place, Fresh& fresh, Found& found) {
+    if (place.slot->key.tag != 0) [[likely]] found(place.slot->value);
+    else insert(place.slot, place.key, place.hash, fresh());
   }
-  static std::uint64_t numberOf(K key) {
+
+  static std::uint64_t hashNumber(std::uint64_t number) { return detail::mixKey(number, 0); }
+
+  [[gnu::always_inline]] inline Place locateNumber(K key) const {
     std::uint64_t number = 0;
     std::memcpy(&number, &key, sizeof key);
-    return number;
+    std::uint64_t hash = hashNumber(number);
+    std::size_t i = hash & mask_;
+    while (slots_[i].key.number != number && slots_[i].key.tag != 0) i = (i + 1) & mask_;
+    return {&slots_[i], {number, 1}, hash};
   }
 
-  template <class Fresh, class Found> void upsertNumber(K key, Fresh& fresh, Found& found) {
-    if (capacity_ == 0) [[unlikely]] grow();
-    std::uint64_t number = numberOf(key), hash = hashNumber(number);
-    for (std::size_t i = hash & (capacity_ - 1);; i = (i + 1) & (capacity_ - 1)) {
-      Slot& slot = slots_[i];
-      if (slot.key.tag == 0) return insert(i, SlotKey{number, 1}, hash, fresh);
-      if (slot.key.number == number) return found(slot.value);
-    }
-  }
-
-  template <class Fresh, class Found> void upsertShort(const char* bytes, std::size_t size, Fresh& fresh, Found& found) {
-    if (capacity_ == 0) [[unlikely]] grow();
-    detail::ShortKey words;
-    std::uint64_t hash;
-    if (size > 8) {
-      words = {detail::load64(bytes), detail::load64(bytes + size - 8)};
-      hash = detail::hash9to16(words.a, words.b, size);
-    } else if (size >= 4) {
-      words = {detail::load32(bytes), detail::load32(bytes + size - 4)};
-      hash = detail::hash4to8(std::uint32_t(words.a), std::uint32_t(words.b), size);
-    } else {
-      words = detail::shortKey(bytes, size);
-      hash = detail::hashShort(words, size);
-    }
+  [[gnu::always_inline]] inline Place locateShort(const char* bytes, std::size_t size) const {
+    detail::ShortKey words = detail::paddedKey(bytes, size);
     std::uint32_t tag = std::uint32_t(size) + 1;
-    for (std::size_t i = hash & (capacity_ - 1);; i = (i + 1) & (capacity_ - 1)) {
-      Slot& slot = slots_[i];
-      if (((slot.key.a ^ words.a) | (slot.key.b ^ words.b) | (slot.key.tag ^ tag)) == 0) return found(slot.value);
-      if (slot.key.tag == 0) return insert(i, SlotKey{words.a, words.b, tag}, hash, fresh);
+    std::uint64_t hash = detail::mixKey(words.a, words.b + tag);
+    std::size_t i = hash & mask_;
+    for (;; i = (i + 1) & mask_) {
+      const SlotKey& key = slots_[i].key;
+      if (((key.a ^ words.a) | (key.b ^ words.b) | (key.tag ^ tag)) == 0) [[likely]] break;
+      if (key.tag == 0) break;
     }
+    return {&slots_[i], {words.a, words.b, tag}, hash};
   }
 
-  template <class Fresh, class Found> [[gnu::noinline]] void upsertLong(const char* bytes, std::size_t size, Fresh& fresh, Found& found) {
-    if (capacity_ == 0) grow();
+  [[gnu::noinline]] Place locateLong(const char* bytes, std::size_t size) const {
     if (size > UINT32_MAX - 1) throwError(ErrorKind::kInvalidArgument, "a key of 4 GiB or more; use a shorter key");
     std::uint64_t hash = hashLong(bytes, size);
     std::uint32_t tag = std::uint32_t(size) + 1;
-    for (std::size_t i = hash & (capacity_ - 1);; i = (i + 1) & (capacity_ - 1)) {
-      Slot& slot = slots_[i];
-      if (slot.key.b == hash && slot.key.tag == tag && std::memcmp(reinterpret_cast<const char*>(slot.key.a), bytes, size) == 0)
-        return found(slot.value);
-      if (slot.key.tag == 0) {
-        auto kept = reinterpret_cast<std::uint64_t>(arena_.add(bytes, size));
-        return insert(i, SlotKey{kept, hash, tag}, hash, fresh);
-      }
+    std::size_t i = hash & mask_;
+    for (;; i = (i + 1) & mask_) {
+      const SlotKey& key = slots_[i].key;
+      if (key.tag == 0) break;
+      if (key.b == hash && key.tag == tag && std::memcmp(reinterpret_cast<const char*>(key.a), bytes, size) == 0) break;
     }
+    return {&slots_[i], {reinterpret_cast<std::uint64_t>(bytes), hash, tag}, hash};
   }
 
-  template <class Fresh> [[gnu::noinline]] void insert(std::size_t i, SlotKey key, std::uint64_t hash, Fresh& fresh) {
+  [[gnu::noinline]] void insert(Slot* slot, SlotKey key, std::uint64_t hash, C&& value) {
     if (order_.size() == limit_) {
       grow();
-      i = hash & (capacity_ - 1);
-      while (slots_[i].key.tag != 0) i = (i + 1) & (capacity_ - 1);
+      std::size_t i = hash & mask_;
+      while (slots_[i].key.tag != 0) i = (i + 1) & mask_;
+      slot = &slots_[i];
     }
-    new (&slots_[i].value) C(fresh());
-    slots_[i].key = key;
-    order_.push_back(std::uint32_t(i));  // has room since grow()
+    if constexpr (!kNumber)
+      if (key.tag > kLongest + 1) key.a = reinterpret_cast<std::uint64_t>(arena_.add(reinterpret_cast<const char*>(key.a), key.tag - 1));
+    new (&slot->value) C(std::move(value));
+    slot->key = key;
+    order_.push_back(std::uint32_t(slot - slots_));  // has room since grow()
   }
 
   static std::uint64_t hashOf(const SlotKey& key) {
     if constexpr (kNumber) return hashNumber(key.number);
-    else return key.tag > kLongest + 1 ? key.b : detail::hashShort({key.a, key.b}, key.tag - 1);
+    else return key.tag > kLongest + 1 ? key.b : detail::mixKey(key.a, key.b + key.tag);
   }
 
-  static std::string_view bytesOf(const detail::BytesSlotKey& key, char* buffer) {
+  static std::string_view bytesOf(const detail::BytesSlotKey& key) {
     std::size_t size = key.tag - 1;
-    if (size > kLongest) return {reinterpret_cast<const char*>(key.a), size};
-    if (size > 8) {
-      std::memcpy(buffer, &key.a, 8), std::memcpy(buffer + size - 8, &key.b, 8);
-    } else if (size >= 4) {
-      std::memcpy(buffer, &key.a, 4), std::memcpy(buffer + size - 4, &key.b, 4);
-    } else if (size > 0) {
-      buffer[0] = char(key.a >> 16), buffer[size >> 1] = char(key.a >> 24), buffer[size - 1] = char(key.a);
-    }
-    return {buffer, size};
+    return {size > kLongest ? reinterpret_cast<const char*>(key.a) : reinterpret_cast<const char*>(&key), size};
   }
 
   [[gnu::noinline]] void grow() {
-    std::size_t capacity = capacity_ == 0 ? 32 : capacity_ * 2;
+    std::size_t capacity = limit_ == 0 ? 32 : (mask_ + 1) * 2;
     if (capacity > (std::size_t(1) << 32)) throwError(ErrorKind::kInvalidArgument, "more than 2^31 different keys in one partition; use more partitions");
     std::size_t limit = capacity / 8 * 5;
     order_.reserve(limit);
@@ -241,7 +246,7 @@ template <class K, class C> class SLUICE_HIDDEN KeyTable {
       at = std::uint32_t(i);
     }
     release(slots_);
-    slots_ = slots, capacity_ = capacity, limit_ = limit;
+    slots_ = slots, mask_ = capacity - 1, limit_ = limit;
   }
 
   static Slot* allocate(std::size_t n) {
@@ -255,15 +260,23 @@ template <class K, class C> class SLUICE_HIDDEN KeyTable {
     if (!memory) throw std::bad_alloc();
     return static_cast<Slot*>(memory);
   }
-  static void release(Slot* slots) { std::free(slots); }
+  static void release(Slot* slots) {
+    if (slots != none()) std::free(slots);
+  }
   void drop() {
     if constexpr (!std::is_trivially_destructible_v<C>)
       for (std::uint32_t at : order_) slots_[at].value.~C();
     release(slots_);
   }
 
-  Slot* slots_ = nullptr;
-  std::size_t capacity_ = 0, limit_ = 0;
+  // What an empty table has: one empty slot.
+  static Slot* none() {
+    alignas(Slot) static constexpr unsigned char kNone[sizeof(Slot)] = {};
+    return reinterpret_cast<Slot*>(const_cast<unsigned char*>(kNone));
+  }
+
+  Slot* slots_ = none();
+  std::size_t mask_ = 0, limit_ = 0;  // limit_: keys that these slots take
   std::vector<std::uint32_t> order_;
   detail::Arena arena_;
 };

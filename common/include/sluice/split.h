@@ -34,7 +34,7 @@ class Split {
 #if SLUICE_SPLIT_BLOCKS
     // Blocks are read whole, at addresses that are multiples of their size: that never leaves the page of the text.
     block_ = reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(piece_) & ~std::uintptr_t(15));
-    if (more_ && end_ != piece_) found_ = find(block_) & (~0u << (piece_ - block_));
+    if (more_ && end_ != piece_) found_ = find(block_, _mm_set1_epi8(separator)) & (~0u << (piece_ - block_));
 #endif
   }
 
@@ -47,9 +47,10 @@ class Split {
 #if SLUICE_SPLIT_BLOCKS
     const char* block = block_;
     unsigned found = found_;
+    const __m128i wanted = _mm_set1_epi8(separator_);
     for (;;) {
       while (found != 0) {
-        const char* at = block + __builtin_ctz(found);
+        const char* at = block + unsigned(__builtin_ctz(found));
         if (at >= end_) goto ended;
         *to++ = std::string_view(piece, std::size_t(at - piece));
         piece = at + 1;
@@ -61,7 +62,7 @@ class Split {
       }
       block += 16;
       if (block >= end_) break;
-      found = find(block);
+      found = find(block, wanted);
     }
   ended:
 #else
@@ -102,9 +103,9 @@ class Split {
 
  private:
 #if SLUICE_SPLIT_BLOCKS
-  unsigned find(const char* block) const {
+  static unsigned find(const char* block, __m128i wanted) {
     __m128i bytes = _mm_load_si128(reinterpret_cast<const __m128i*>(block));
-    return unsigned(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(separator_))));
+    return unsigned(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted)));
   }
 #endif
 

@@ -47,8 +47,10 @@ template <class T> struct TypeName {
     Text text;
     for (std::size_t i = 0; i < kPretty.size();) {
       bool replaced = false;
+      char before = i == 0 ? ' ' : kPretty[i - 1];
+      bool inWord = (before >= 'a' && before <= 'z') || (before >= 'A' && before <= 'Z') || (before >= '0' && before <= '9') || before == '_';
       for (const auto& word : words) {
-        if (!kPretty.substr(i).starts_with(word[0])) continue;
+        if (kPretty[i] != word[0][0] || (inWord && kPretty[i] >= 'a') || !kPretty.substr(i).starts_with(word[0])) continue;
         for (char c : word[1]) text.chars[text.size++] = c;
         i += word[0].size();
         replaced = true;
