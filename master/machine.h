@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "common/machine.h"
 
 namespace sluice::master {
@@ -29,6 +30,7 @@ struct Options {
   std::string cluster;              // random, kept by workers
   std::int64_t heartbeatTimeoutMs = 60'000;
   std::int64_t driverTimeoutMs = 60'000;  // sluice.driver.timeout
+  std::int64_t executorGraceMs = 1'000;   // an executor without a session is waited for this long; 0: not at all
   std::uint64_t seed = 0;
 };
 
@@ -40,7 +42,8 @@ class SLUICE_INTERNAL Machine : public sluice::Machine {
   ~Machine() override;
 
   // Replay: before anything else, each record in order. Then start(now), which appends TermStarted.
-  void replay(std::uint64_t sequence, const proto::JournalRecord& record);
+  // A record of a newer version is refused.
+  absl::Status replay(std::uint64_t sequence, const proto::JournalRecord& record);
   void start(Moment now);
 
   void onMessage(Peer from, const EnvelopePtr& envelope, Moment now) override;
@@ -57,8 +60,12 @@ class SLUICE_INTERNAL Machine : public sluice::Machine {
 
   // One line per application and one per worker, for --status and pages.
   std::string describe() const;
+  // All that replay rebuilds, as text: equal for a machine and for another that replayed its journal.
+  std::string journaledState() const;
 
  private:
+  template <class Event> void handle(Moment now, Event event);
+
   std::unique_ptr<State> state_;
 };
 

@@ -1,0 +1,283 @@
+#include "master/batches.h"
+
+#include <algorithm>
+
+#include "master/checkpoints.h"
+#include "master/jobs.h"
+#include "master/printed.h"
+#include "master/publishing.h"
+#include "master/scheduler.h"
+#include "master/streams.h"
+
+namespace sluice::master {
+namespace {
+
+const proto::Plan& planOf(const Stream& stream, const BatchRecord& record) { return record.plan ? *record.plan : *stream.plan->plan; }
+
+// Nothing is allocated anywhere that the batch looks, and nothing goes on without input: its outputs take their empty form unlaunched.
+bool isEmpty(const Instance& in) {
+  if (!in.stateStages.empty()) return false;
+  for (const auto& node : in.plan->plan->nodes()) {
+    if (node.one_value_when_empty() || (node.kind() == proto::NODE_SOURCE && node.source().kind() == proto::SOURCE_STATIC)) return false;
+  }
+  for (const auto& reach : in.plan->reach) {
+    auto found = in.facts->sources.find({reach.node, reach.absolute ? reach.back : in.whenMs - reach.back});
+    if (found != in.facts->sources.end() && found->second > 0) return false;
+  }
+  return true;
+}
+
+std::uint64_t recordsOf(const proto::Allocated& allocated) {
+  std::uint64_t records = 0;
+  for (const auto& source : allocated.sources()) {
+    for (const auto& partition : source.partitions()) {
+      for (const auto& input : partition.inputs()) records += input.records();
+    }
+  }
+  return records;
+}
+
+void tellLines(State& s, App& app, std::uint64_t position, const std::string& text) {
+  if (text.empty()) return;
+  s.effects.appendLog(app.id, position, text);
+  for (const auto& [peer, from] : app.subscribers) {
+    s.send(peer, messageOf(&proto::Message::mutable_lines, [&](proto::Lines& lines) {
+             lines.set_app(app.id.value), lines.set_from(position), lines.set_text(text);
+           }));
+  }
+}
+
+void decideOutput(const Instance& in, const proto::Output& planned, std::uint32_t position, const Instance::Output* prepared,
+                  proto::OutputDecision& decision) {
+  decision.set_output(position);
+  if (!prepared) return;
+  decision.set_abandoned(prepared->abandoned);
+  if (!prepared->abandoned.empty()) return;
+  if (planned.kind() == proto::OUTPUT_PRINT) decision.set_lines(printedBatch(in.whenMs, prepared->results, planned.limit()));
+  if (planned.kind() != proto::OUTPUT_FILES) return;
+  for (std::size_t p = 0; p < prepared->results.size(); ++p) {
+    if (prepared->have[p]) *decision.add_parts() = prepared->results[p];
+  }
+}
+
+// The commit point. What follows waits for its sync, but for printed lines: only a power cut can print a batch twice.
+void decide(State& s, App& app, Stream& stream) {
+  InstancePtr in = stream.running;
+  proto::JournalRecord record;
+  auto& decided = *record.mutable_decided();
+  decided.set_app(app.id.value), decided.set_stream(stream.number), decided.set_when_ms(in->whenMs);
+  const proto::Plan& plan = *in->plan->plan;
+  bool abandoned = false;
+  for (int i = 0; i < plan.outputs_size(); ++i) {
+    const auto& node = in->plan->view.node(plan.outputs(i).node());
+    if (!in->plan->view.exists(node.id(), in->plan->view.whenOf(node, in->whenMs), *in->facts)) continue;  // not on its slide
+    auto prepared = std::find_if(in->outputs.begin(), in->outputs.end(), [&](const auto& o) { return int(o.position) == i; });
+    decideOutput(*in, plan.outputs(i), std::uint32_t(i), prepared == in->outputs.end() ? nullptr : &*prepared, *decided.add_outputs());
+    abandoned |= prepared != in->outputs.end() && !prepared->abandoned.empty();
+  }
+  if (abandoned) cancelAtExecutors(s, app, *in);
+  s.commit(record);
+  retire(app, *in, true);
+  stream.running = nullptr;
+  BatchRecord& kept = stream.record->batches[in->whenMs];
+  std::string text;
+  for (const auto& output : decided.outputs()) text += output.lines();
+  tellLines(s, app, kept.logPosition, text);
+  Batch& batch = stream.batches[in->whenMs];
+  batch.began = in->started, batch.ended = s.now;
+  batch.updates = std::move(in->updates);
+  batch.records = recordsOf(kept.allocated);
+  batch.files = publicationOf(app, plan, decided, in->id, kept.decidedSequence);
+  for (const auto& output : decided.outputs()) {
+    if (batch.error.empty()) batch.error = output.abandoned();
+    if (plan.outputs(int(output.output())).kind() == proto::OUTPUT_DRIVER) batch.functions.push_back(output.output());
+  }
+  considerCheckpoint(s, app, stream);
+}
+
+void tellDone(State& s, App& app, const Stream& stream, std::int64_t whenMs, Batch& batch, bool stopped) {
+  if (!app.driver) return;
+  s.send(*app.driver, messageOf(&proto::Message::mutable_batch_done, [&](proto::BatchDone& done) {
+           done.set_app(app.id.value), done.set_stream(stream.number), done.set_when_ms(whenMs);
+           done.set_error(batch.error), done.set_stopped(stopped), done.set_records(batch.records);
+           done.set_scheduling_delay_us(std::max<std::int64_t>(batch.began.us - whenMs * 1000, 0));
+           done.set_processing_us(batch.ended.us - batch.began.us);
+           for (auto& update : batch.updates) *done.add_updates() = std::move(update);
+         }));
+}
+
+void runFunction(State& s, App& app, Stream& stream, bool rerun) {
+  for (auto& [whenMs, batch] : stream.batches) {
+    if (!batch.filesBegun) return;
+    if (batch.functions.empty()) continue;
+    if (!app.driver || !app.driverUp) return;
+    stream.functionRuns = true;
+    s.send(*app.driver, messageOf(&proto::Message::mutable_run_output, [&](proto::RunOutput& run) {
+             run.set_app(app.id.value), run.set_stream(stream.number), run.set_when_ms(whenMs), run.set_output(batch.functions.front());
+             run.set_rerun(rerun);
+           }), stream.record->batches[whenMs].decidedSequence);
+    return;
+  }
+}
+
+}  // namespace
+
+bool startNextBatch(State& s, App& app, Stream& stream) {
+  if (stream.running) return false;
+  auto next = stream.record->batches.upper_bound(stream.record->decidedMs);
+  if (next == stream.record->batches.end()) return false;
+  const BatchRecord& record = next->second;
+  auto in = std::make_shared<Instance>();
+  in->whenMs = next->first, in->serial = ++app.serials, in->started = s.now;
+  in->id.set_app(app.id.value), in->id.set_when_ms(in->whenMs), in->id.set_stream(stream.number);
+  in->id.set_generation(stream.record->generation), in->id.set_run(std::uint32_t(s.journal.term()));
+  if (record.plan) {
+    in->captures = std::make_shared<proto::Captures>(record.allocated.captures());
+    in->plan = templateOf(app, record.plan, in->captures);
+  } else {
+    in->plan = stream.plan, in->captures = stream.plan->captures;
+  }
+  in->plan->usedBy = std::uint64_t(in->whenMs);
+  in->facts = stream.facts;
+  in->allocatedSequence = record.allocatedSequence;
+  prepareOutputs(s, app, *in, {});
+  stream.running = in;
+  if (isEmpty(*in)) {
+    for (auto& output : in->outputs) output.missing = 0;
+  } else {
+    app.instances[{in->whenMs, stream.number}] = in;
+    if (!app.up.empty()) in->placement = placementOf(s, app, in->facts->defaultPartitions);
+    advance(s, app, *in);
+  }
+  if (!complete(*in)) return false;
+  decide(s, app, stream);
+  return true;
+}
+
+void settleBatch(State& s, App& app, Stream& stream) {
+  InstancePtr in = stream.running;
+  if (!in) return;
+  if (!in->failure.empty()) {
+    proto::Failed failed;
+    failed.set_domain(proto::DOMAIN_USER), failed.set_message(in->failure), failed.set_when_ms(in->whenMs);
+    in->failure.clear();
+    // Nobody knows which stage it was: whatever is not there yet is given up.
+    for (const auto& stage : in->plan->view.stages()) {
+      bool output = stage.sink == Stage::Sink::kOutput;
+      bool state = in->plan->shapes[stage.index].state;
+      const Run* run = in->own[stage.index].get();
+      if (!(output || state) || !run || (run->absent == 0 && run->unfinished == 0)) continue;
+      failed.set_stage(stage.index);
+      failBatch(s, app, stream, failed);
+      if (stream.running != in) return;
+    }
+    return;
+  }
+  if (!complete(*in)) return;
+  decide(s, app, stream);
+  pump(s, app, stream);
+}
+
+void failBatch(State& s, App& app, Stream& stream, const proto::Failed& failed) {
+  InstancePtr in = stream.running;
+  if (!in) return;
+  std::string why = failed.message() + (failed.site().empty() ? "" : " (" + failed.site() + ")");
+  bool goesOn = true;
+  if (failed.when_ms() == in->whenMs) {
+    goesOn = abandonBelow(*in, failed.stage(), why);
+  } else if (!in->stateStages.empty()) {
+    goesOn = false;
+  } else {  // a value of an earlier batch: all that is not there yet may need it
+    for (auto& output : in->outputs) {
+      if (output.missing != 0 && output.abandoned.empty()) output.abandoned = why;
+    }
+  }
+  s.log(app, "batch " + std::to_string(in->whenMs) + ": " + why);
+  if (goesOn) {
+    if (!complete(*in)) return;
+    decide(s, app, stream);
+    return pump(s, app, stream);
+  }
+  Batch stopped;
+  stopped.error = why, stopped.began = in->started, stopped.ended = s.now;
+  tellDone(s, app, stream, in->whenMs, stopped, true);
+  stopStream(s, app, stream, "batch " + std::to_string(in->whenMs) + ": " + why);
+}
+
+void publishBatches(State& s, App& app, Stream& stream) {
+  for (auto& [whenMs, batch] : stream.batches) {
+    if (!batch.filesBegun) {
+      batch.filesBegun = true;
+      publish(s, app, batch.files);
+    }
+    if (!batch.files.done()) break;  // of one output after the other, in order of time
+  }
+  if (!stream.functionRuns) runFunction(s, app, stream, false);
+  while (!stream.batches.empty()) {
+    auto first = stream.batches.begin();
+    Batch& batch = first->second;
+    if (!batch.filesBegun || !batch.files.done() || !batch.functions.empty()) return;
+    if (batch.error.empty()) batch.error = batch.files.error;
+    proto::JournalRecord record;
+    auto& published = *record.mutable_published();
+    published.set_app(app.id.value), published.set_stream(stream.number), published.set_when_ms(first->first);
+    std::uint64_t sequence = s.commit(record);
+    tellDone(s, app, stream, first->first, batch, false);
+    stream.batches.erase(first);
+    queueMarks(stream, sequence);
+  }
+}
+
+void takeOutputDone(State& s, App& app, Stream& stream, const proto::OutputDone& done) {
+  auto found = stream.batches.find(done.when_ms());
+  if (found == stream.batches.end() || found->second.functions.empty() || found->second.functions.front() != done.output()) return;
+  proto::JournalRecord record;
+  auto& ended = *record.mutable_output_ended();
+  ended.set_app(app.id.value), ended.set_stream(stream.number), ended.set_when_ms(done.when_ms()), ended.set_output(done.output());
+  ended.set_error(done.error());
+  s.commit(record);
+  if (found->second.error.empty()) found->second.error = done.error();
+  found->second.functions.pop_front();
+  stream.functionRuns = false;
+  pump(s, app, stream);
+}
+
+void rerunFunction(State& s, App& app, Stream& stream) {
+  if (stream.functionRuns) runFunction(s, app, stream, true);
+}
+
+void recallBatches(State& s, App& app, Stream& stream) {
+  for (const auto& [whenMs, record] : stream.record->batches) {
+    if (!record.decided || record.published) continue;
+    const proto::Plan& plan = planOf(stream, record);
+    Batch& batch = stream.batches[whenMs];
+    batch.began = batch.ended = s.now;
+    batch.records = recordsOf(record.allocated);
+    proto::InstanceId id;
+    id.set_app(app.id.value), id.set_when_ms(whenMs), id.set_stream(stream.number), id.set_generation(stream.record->generation);
+    batch.files = publicationOf(app, plan, record.decision, id, record.decidedSequence);
+    std::string text;
+    for (const auto& output : record.decision.outputs()) {
+      text += output.lines();
+      if (batch.error.empty()) batch.error = output.abandoned();
+      bool function = plan.outputs(int(output.output())).kind() == proto::OUTPUT_DRIVER;
+      if (function && !record.ended.contains(output.output())) batch.functions.push_back(output.output());
+    }
+    tellLines(s, app, record.logPosition, text);  // its place in the log is known: said again, it changes nothing
+    stream.functionRuns |= !batch.functions.empty();  // the next driver is told that it may be a rerun
+  }
+}
+
+void dropRunning(State& s, App& app, Stream& stream) {
+  if (!stream.running) return;
+  InstancePtr in = std::exchange(stream.running, nullptr);
+  cancelAtExecutors(s, app, *in);
+  retire(app, *in, false);
+}
+
+void dropFunctions(Stream& stream) {
+  for (auto& [whenMs, batch] : stream.batches) batch.functions.clear();
+  stream.functionRuns = false;
+}
+
+}  // namespace sluice::master

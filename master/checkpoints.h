@@ -1,0 +1,16 @@
+// Checkpoints: whole versions of a stream's state under one cut, written by their owners, made valid by the manifest that is written last.
+#pragma once
+#include "master/state.h"
+
+namespace sluice::master {
+
+// After a batch was decided: begins one if it is time.
+void considerCheckpoint(State& s, App& app, Stream& stream);
+// `last`: the stream is about to stop, so now or never.
+void takeCheckpoint(State& s, App& app, Stream& stream, bool last);
+void takeWritten(State& s, App& app, const proto::CheckpointWritten& written);
+void takeManifestWritten(State& s, App& app, Stream& stream, std::int64_t whenMs, const std::string& error);
+// An owner is gone: this one is given up, the next will do.
+void loseCheckpoint(State& s, App& app, Stream& stream, std::uint32_t executor);
+
+}  // namespace sluice::master

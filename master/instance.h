@@ -1,0 +1,66 @@
+// A batch or a job that runs.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/machine.h"
+#include "master/values.h"
+
+namespace sluice::master {
+
+struct Instance {
+  struct Output {
+    std::uint32_t position = 0;  // in Plan.outputs
+    std::uint32_t stage = 0;
+    std::vector<std::uint32_t> wanted;  // partitions; empty: all of them
+    std::uint32_t missing = 0;          // partitions not prepared
+    std::vector<proto::Result> results;  // by partition
+    std::vector<bool> have;              // whether one came
+    std::string abandoned;               // why
+  };
+  struct Retry {
+    Run* run;
+    std::uint32_t partition;
+    std::uint32_t avoid;  // executor
+    bool cautious;
+  };
+
+  proto::InstanceId id;
+  std::int64_t whenMs = 0;
+  bool job = false;
+  std::uint32_t serial = 0;
+  std::shared_ptr<Template> plan;
+  std::shared_ptr<const proto::Captures> captures;
+  std::shared_ptr<Placement> placement;
+  std::shared_ptr<const Facts> facts;
+  std::uint64_t allocatedSequence = 0;
+
+  std::uint32_t k = 0;        // of the next Launch
+  std::vector<RunPtr> own;    // by stage, at whenMs
+  std::vector<RunPtr> used;   // every run that a pass of it looked at
+  std::vector<std::pair<std::shared_ptr<Template>, std::shared_ptr<Placement>>> launches;  // by k
+  std::vector<std::pair<Run*, std::uint32_t>> blocked;  // parts in kPlaced
+  std::vector<Retry> retries;
+  std::vector<std::pair<std::uint32_t, EnvelopePtr>> sent;  // Launches, for a new session of the executor
+  std::vector<bool> participants;                           // executors that were sent one, by index
+  std::vector<Output> outputs;
+  std::vector<std::uint32_t> stateStages;
+  std::vector<proto::Accumulate> updates;
+  std::vector<Bytes> attachments;  // of results
+  std::uint64_t inputRecords = 0, inputBytes = 0;
+  std::uint32_t crashes = 0, lost = 0;
+  std::string failure, failureSite;  // of the instance as a whole
+  Moment started;
+  bool over = false;
+
+  void participates(std::uint32_t executor) {
+    if (participants.size() <= executor) participants.resize(executor + 1);
+    participants[executor] = true;
+  }
+};
+using InstancePtr = std::shared_ptr<Instance>;
+
+}  // namespace sluice::master

@@ -1,0 +1,22 @@
+// Jobs: actions of a driver's Context. They overlap freely, and leave no trace in the journal but for a decided output of files.
+#pragma once
+#include "master/state.h"
+
+namespace sluice::master {
+
+// Key (app, number): a repeated one is answered as before.
+void runJob(State& s, App& app, const EnvelopePtr& envelope);
+void startJobsToCome(State& s, App& app);
+void cancelJob(State& s, App& app, std::uint64_t number);
+// Its tasks are prepared, or it has failed: goes on or ends.
+void settleJob(State& s, App& app, const InstancePtr& job);
+void failJob(State& s, App& app, const InstancePtr& job, const proto::Failed& failed);
+// Files of a decided job are there.
+void settleJobFiles(State& s, App& app, std::int64_t whenMs);
+// Executors are told of jobs that are over, several at a time.
+void flushReleased(State& s, App& app);
+
+// Tells the participants to stop and forget it.
+void cancelAtExecutors(State& s, App& app, const Instance& instance);
+
+}  // namespace sluice::master

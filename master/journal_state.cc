@@ -1,0 +1,222 @@
+#include "master/journal_state.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace sluice::master {
+namespace {
+
+constexpr std::size_t kSeenFiles = 10'000;
+constexpr std::size_t kDecidedJobs = 64;
+
+}  // namespace
+
+std::int64_t StreamRecord::cutOf(const CheckpointRecord& checkpoint, const proto::Node& node) const {
+  if (node.slide_ms() <= 0) return checkpoint.whenMs;
+  std::int64_t at = checkpoint.whenMs == restoredMs ? resumedMs : checkpoint.whenMs;
+  return zeroMs + (at - zeroMs) / node.slide_ms() * node.slide_ms();
+}
+
+AppRecord* JournalState::app(std::uint64_t id) {
+  auto it = apps_.find(id);
+  return it == apps_.end() ? nullptr : &it->second;
+}
+
+StreamRecord* JournalState::stream(std::uint64_t appId, std::uint32_t number) {
+  AppRecord* record = app(appId);
+  if (!record) return nullptr;
+  auto it = record->streams.find(number);
+  return it == record->streams.end() ? nullptr : &it->second;
+}
+
+void JournalState::applyAllocated(std::uint64_t sequence, const proto::Allocated& allocated) {
+  StreamRecord* s = stream(allocated.app(), allocated.stream());
+  if (!s) return;
+  s->allocatedMs = allocated.when_ms();
+  for (const auto& source : allocated.sources()) {
+    auto it = s->sources.find(source.node());
+    if (it == s->sources.end()) continue;
+    int taken = 0;
+    for (const auto& partition : source.partitions()) taken += partition.inputs_size();
+    auto& waiting = it->second.waiting;
+    waiting.erase(waiting.begin(), waiting.begin() + std::min<std::ptrdiff_t>(taken, std::ptrdiff_t(waiting.size())));
+  }
+  BatchRecord& batch = s->batches[allocated.when_ms()];
+  batch.allocatedSequence = sequence;
+  batch.allocated = allocated;
+  if (allocated.has_plan()) batch.plan = std::make_shared<proto::Plan>(allocated.plan());
+}
+
+void JournalState::applyDecided(std::uint64_t sequence, const proto::Decided& decided) {
+  AppRecord* a = app(decided.app());
+  if (!a) return;
+  if (decided.job() != 0) {
+    a->jobs[decided.job()] = decided;
+    if (a->jobs.size() > kDecidedJobs) a->jobs.erase(a->jobs.begin());
+    return;
+  }
+  StreamRecord* s = stream(decided.app(), decided.stream());
+  if (!s) return;
+  BatchRecord& batch = s->batches[decided.when_ms()];
+  batch.decided = true;
+  batch.decidedSequence = sequence;
+  batch.decision = decided;
+  batch.logPosition = a->logPosition;
+  for (const auto& output : decided.outputs()) a->logPosition += output.lines().size();
+  s->decidedMs = decided.when_ms();
+}
+
+void JournalState::applyAccepted(const proto::BlocksAccepted& accepted) {
+  StreamRecord* found = nullptr;
+  if (AppRecord* a = app(accepted.app())) {
+    for (auto& [number, s] : a->streams) {
+      if (s.sources.contains(accepted.node())) found = &s;
+    }
+  }
+  if (!found) return;
+  SourceRecord& source = found->sources[accepted.node()];
+  for (const auto& block : accepted.blocks()) {
+    source.waiting.push_back({block, accepted.after_ms()});
+    if (!block.has_file()) continue;
+    source.seenFiles.push_back(block.file().path());
+    if (source.seenFiles.size() > kSeenFiles) source.seenFiles.pop_front();
+  }
+  source.nextSequence = accepted.first_sequence() + std::uint64_t(accepted.blocks_size());
+}
+
+// What can be asked for has changed: batches (their allocation) that nobody can ask for any more are dropped.
+void JournalState::retain(StreamRecord& s) {
+  const proto::Plan* plan = s.plan.get();
+  if (auto it = s.batches.find(s.publishedMs); it != s.batches.end() && it->second.plan) plan = it->second.plan.get();
+  RetentionFacts facts{s.zeroMs, s.plan->interval_ms(), s.publishedMs, s.decidedMs, {}};
+  const CheckpointRecord* older = nullptr;
+  if (s.checkpoints.size() >= 2 || (!s.checkpoints.empty() && s.checkpoints.front().whenMs == s.restoredMs)) older = &s.checkpoints.front();
+  for (const auto& node : plan->nodes()) {
+    if (older && node.keep().state()) facts.cut[node.id()] = s.cutOf(*older, node);
+  }
+  s.retained = retention(*plan, facts);
+  std::int64_t lowest = s.publishedMs + 1;
+  for (const auto& entry : s.retained) lowest = std::min(lowest, entry.askMs);
+  s.batches.erase(s.batches.begin(), s.batches.lower_bound(lowest));
+}
+
+absl::Status JournalState::apply(std::uint64_t sequence, const proto::JournalRecord& record) {
+  last_ = sequence;
+  switch (record.what_case()) {
+    case proto::JournalRecord::kTermStarted: term_ = record.term_started().term(); break;
+    case proto::JournalRecord::kAppSubmitted: {
+      const auto& r = record.app_submitted();
+      AppRecord& a = apps_[r.app()];
+      a.app = r.app(), a.appId = r.app_id(), a.submit = r.submit(), a.driver = r.driver(), a.driverId = r.driver_id(), a.atMs = r.at_ms();
+      drivers_ = std::max(drivers_, r.driver());
+      break;
+    }
+    case proto::JournalRecord::kStreamBegun: {
+      const auto& r = record.stream_begun();
+      if (AppRecord* a = app(r.app())) {
+        StreamRecord& s = a->streams[r.stream()];
+        s = {};
+        s.generation = r.generation(), s.zeroMs = r.zero_ms(), s.restoredMs = r.restored_ms();
+        s.resumedMs = r.resumed_ms() ? r.resumed_ms() : r.zero_ms();
+        s.plan = std::make_shared<proto::Plan>(r.plan());
+        s.captures = std::make_shared<proto::Captures>(r.captures());
+        s.defaultPartitions = r.default_partitions();
+        s.allocatedMs = s.decidedMs = s.publishedMs = s.resumedMs;
+        for (const auto& node : s.plan->nodes()) {
+          auto kind = node.source().kind();
+          if (kind == proto::SOURCE_RECEIVER || kind == proto::SOURCE_FILES) s.sources[node.id()];
+        }
+        retain(s);
+      }
+      break;
+    }
+    case proto::JournalRecord::kReceiverOpened: {
+      const auto& r = record.receiver_opened();
+      if (AppRecord* a = app(r.app())) {
+        for (auto& [number, s] : a->streams) {
+          auto it = s.sources.find(r.node());
+          if (it == s.sources.end()) continue;
+          it->second.incarnation = r.incarnation(), it->second.executor = r.executor(), it->second.nextSequence = 0;
+        }
+      }
+      break;
+    }
+    case proto::JournalRecord::kBlocksAccepted: applyAccepted(record.blocks_accepted()); break;
+    case proto::JournalRecord::kAllocated: applyAllocated(sequence, record.allocated()); break;
+    case proto::JournalRecord::kDecided: applyDecided(sequence, record.decided()); break;
+    case proto::JournalRecord::kPublished:
+      if (StreamRecord* s = stream(record.published().app(), record.published().stream())) {
+        s->publishedMs = record.published().when_ms();
+        BatchRecord& batch = s->batches[s->publishedMs];
+        batch.published = true;
+        batch.decision.clear_outputs();  // nobody asks for its lines and parts again
+        retain(*s);
+      }
+      break;
+    case proto::JournalRecord::kOutputEnded:
+      if (StreamRecord* s = stream(record.output_ended().app(), record.output_ended().stream())) {
+        s->batches[record.output_ended().when_ms()].ended[record.output_ended().output()] = record.output_ended().error();
+      }
+      break;
+    case proto::JournalRecord::kCheckpointTaken:
+      if (StreamRecord* s = stream(record.checkpoint_taken().app(), record.checkpoint_taken().stream())) {
+        const auto& r = record.checkpoint_taken();
+        s->checkpoints.push_back({r.when_ms(), {r.files().begin(), r.files().end()}});
+        if (s->checkpoints.size() > 2) s->checkpoints.pop_front();
+        retain(*s);
+      }
+      break;
+    case proto::JournalRecord::kStreamEnded:
+      if (StreamRecord* s = stream(record.stream_ended().app(), record.stream_ended().stream())) {
+        s->ended = true, s->error = record.stream_ended().error();
+        s->batches.clear(), s->sources.clear();
+      }
+      break;
+    case proto::JournalRecord::kAppFinished:
+      if (AppRecord* a = app(record.app_finished().app())) {
+        const auto& r = record.app_finished();
+        a->ended = true, a->failed = r.failed(), a->why = r.why(), a->killed = r.killed();
+        a->streams.clear(), a->jobs.clear();
+      }
+      break;
+    case proto::JournalRecord::kDriverStarted:
+      for (auto& [id, a] : apps_) {
+        if (a.driver != record.driver_started().driver()) continue;
+        a.driverAttempt = record.driver_started().attempt(), a.driverWorker = record.driver_started().worker();
+      }
+      break;
+    case proto::JournalRecord::WHAT_NOT_SET:
+      return absl::FailedPreconditionError("journal record " + std::to_string(sequence) +
+                                           " was written by a newer version; start the master of that version");
+  }
+  return absl::OkStatus();
+}
+
+std::string JournalState::describe() const {
+  std::string text = "term " + std::to_string(term_) + " last " + std::to_string(last_) + "\n";
+  auto number = [](auto n) { return " " + std::to_string(n); };
+  for (const auto& [id, a] : apps_) {
+    text += "app" + number(id) + " " + a.appId + number(a.driver) + " " + a.driverId + number(a.driverAttempt) + number(a.driverWorker) +
+            number(a.ended) + number(a.failed) + number(a.killed) + " " + a.why + number(a.logPosition) + "\n";
+    for (const auto& [job, decided] : a.jobs) text += "  job" + number(job) + " " + decided.SerializeAsString() + "\n";
+    for (const auto& [n, s] : a.streams) {
+      text += "  stream" + number(n) + number(s.generation) + number(s.zeroMs) + number(s.restoredMs) + number(s.resumedMs) +
+              number(s.defaultPartitions) + " allocated" + number(s.allocatedMs) + " decided" + number(s.decidedMs) + " published" +
+              number(s.publishedMs) + number(s.ended) + " " + s.error + "\n";
+      for (const auto& [when, b] : s.batches) {
+        text += "    batch" + number(when) + number(b.allocatedSequence) + number(b.decidedSequence) + number(b.logPosition) +
+                number(b.published) + number(b.ended.size()) + " " + b.allocated.SerializeAsString() + b.decision.SerializeAsString() + "\n";
+      }
+      for (const auto& [node, source] : s.sources) {
+        text += "    source" + number(node) + number(source.incarnation) + number(source.executor) + number(source.nextSequence);
+        for (const auto& w : source.waiting) text += number(w.afterMs) + ":" + w.input.SerializeAsString();
+        text += "\n";
+      }
+      for (const auto& c : s.checkpoints) text += "    checkpoint" + number(c.whenMs) + number(c.files.size()) + "\n";
+      for (const auto& r : s.retained) text += "    retained" + number(r.node) + number(r.askMs) + number(r.computeMs) + "\n";
+    }
+  }
+  return text;
+}
+
+}  // namespace sluice::master

@@ -1,0 +1,544 @@
+#include "master/pass.h"
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+
+namespace sluice::master {
+namespace {
+
+constexpr std::uint32_t kRestoring = ~0u;  // owner of a part that is read from a checkpoint
+
+const Instance::Retry* retryOf(const Instance& in, const Run& run, std::uint32_t partition) {
+  for (const auto& retry : in.retries) {
+    if (retry.run == &run && retry.partition == partition) return &retry;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Pass::Pass(State& s, App& app, Instance& instance) : s_(s), app_(app), in_(instance), pass_(++s.passes) {
+  auto stream = app.streams.find(instance.id.stream());
+  if (stream != app.streams.end()) stream_ = stream->second.get();
+}
+
+void Pass::run() {
+  if (in_.over || app_.up.empty()) return;
+  member_.assign(app_.executors.size(), 0);
+  bool any = false;
+  if (in_.placement) {
+    for (std::uint32_t member : in_.placement->members()) any |= member_[member] = app_.isUp(member);
+  }
+  if (!any) {  // none of those it began with is left
+    in_.placement = placementOf(s_, app_, in_.facts->defaultPartitions);
+    for (std::uint32_t member : in_.placement->members()) member_[member] = app_.isUp(member);
+  }
+  if (in_.own.empty()) in_.own.resize(in_.plan->view.stages().size());
+  wantBlocked();
+  for (auto& output : in_.outputs) {
+    if (!output.abandoned.empty()) continue;
+    Run& run = *runOf(in_.plan, in_.plan->view.stages()[output.stage], in_.whenMs);
+    if (output.wanted.empty()) {
+      wantWhole(run);
+    } else {
+      for (std::uint32_t p : output.wanted) want(run, p);
+    }
+  }
+  for (std::uint32_t stage : in_.stateStages) wantWhole(*runOf(in_.plan, in_.plan->view.stages()[stage], in_.whenMs));
+  while (!open_.empty()) {
+    Run* run = open_.back();
+    open_.pop_back();
+    run->queued = false;
+    expand(*run);
+  }
+  // Parents first: cached datasets, then batches in order, then the job's own; within a time by stage.
+  std::sort(looked_.begin(), looked_.end(), [](const Run* a, const Run* b) {
+    auto rank = [](const Run* r) { return std::tuple(r->whenMs < 0, r->whenMs, r->plan->hash(), r->stage); };
+    return rank(a) < rank(b);
+  });
+  for (std::size_t i = 0; i < looked_.size(); ++i) {
+    if (!looked_[i]->wanted.empty()) place(*looked_[i]);
+  }
+  launchBlocked();
+  tellMoved();
+  send();
+}
+
+// ---- finding what is missing ----
+
+// Older batches of a driver-planned stream are made by the plans of their own.
+std::shared_ptr<Template> Pass::planAt(const std::shared_ptr<Template>& plan, std::int64_t whenMs) const {
+  if (whenMs <= 0 || whenMs == in_.whenMs || !stream_ || !stream_->record) return plan;
+  auto batch = stream_->record->batches.find(whenMs);
+  if (batch == stream_->record->batches.end() || !batch->second.plan) return plan;
+  auto found = app_.templates.find(batch->second.plan->template_hash());
+  return found == app_.templates.end() ? plan : found->second;
+}
+
+RunPtr Pass::makeRun(const std::shared_ptr<Template>& plan, const Stage& stage, std::int64_t whenMs) {
+  auto run = std::make_shared<Run>();
+  run->plan = plan, run->stage = stage.index, run->whenMs = whenMs;
+  const Facts& facts = *in_.facts;
+  if (plan->timeless) {
+    if (plan->timelessPartitions != facts.defaultPartitions) {
+      plan->timelessPartitions = facts.defaultPartitions;
+      plan->timelessTasks.clear();
+      for (const auto& each : plan->view.stages()) plan->timelessTasks.push_back(plan->view.tasks(each, whenMs, facts));
+    }
+    run->reset(plan->timelessTasks[stage.index]);
+  } else {
+    run->reset(plan->view.tasks(stage, whenMs, facts));
+  }
+  if (stage.sink == Stage::Sink::kExchange) {
+    const auto& edge = plan->view.node(stage.exchange.node).edges(int(stage.exchange.edge));
+    std::uint32_t reducers =
+        edge.exchange() == proto::EXCHANGE_GATHER ? 1 : plan->view.partitions(stage.exchange.node, whenMs, facts);
+    run->reducers = in_.placement->places(reducers);
+  }
+  return run;
+}
+
+Run* Pass::runOf(const std::shared_ptr<Template>& readerPlan, const Stage& readerStage, std::int64_t whenMs) {
+  bool own = whenMs == in_.whenMs && readerPlan == in_.plan;
+  if (own && in_.own[readerStage.index]) {
+    Run* run = in_.own[readerStage.index].get();
+    begin(*run);
+    return run;
+  }
+  RunPtr run;
+  bool shared = whenMs >= 0 && readerStage.sink != Stage::Sink::kOutput;
+  if (shared) {
+    bool keep = readerStage.sink == Stage::Sink::kKeep;
+    run = keep ? app_.values.keep(readerStage.root, whenMs) : app_.values.exchange(readerStage.exchange, whenMs);
+    if (!run) {
+      auto plan = planAt(readerPlan, whenMs);
+      const Stage* stage = keep ? plan->view.keepStage(readerStage.root) : plan->view.exchangeStage(readerStage.exchange);
+      run = stage ? makeRun(plan, *stage, whenMs) : makeRun(readerPlan, readerStage, whenMs);
+      if (keep) app_.values.addKeep(readerStage.root, run);
+      else app_.values.addExchange(readerStage.exchange, run);
+    } else if (whenMs == 0 && run->plan != readerPlan && run->unfinished == 0) {
+      run->plan = readerPlan, run->stage = readerStage.index;  // the same lineage; this plan is installed anyway
+    }
+  } else {
+    run = makeRun(readerPlan, readerStage, whenMs);
+  }
+  if (own) in_.own[readerStage.index] = run;
+  in_.used.push_back(run);
+  begin(*run);
+  return run.get();
+}
+
+void Pass::begin(Run& run) {
+  if (run.pass == pass_) return;
+  run.pass = pass_;
+  run.queued = run.wholeAsked = run.inputsAsked = false;
+  run.hadParts = run.absent < run.parts.size();
+  run.expanded = 0;
+  run.wanted.clear(), run.reread.clear();
+  looked_.push_back(&run);
+}
+
+const TaskReads& Pass::alignedReads(Run& run) {
+  if (run.reads) return *run.reads;
+  Template& plan = *run.plan;
+  if (plan.timeless) {
+    auto& cached = plan.timelessReads[run.stage];
+    if (!cached) cached = std::make_unique<TaskReads>(plan.view.reads(run.shape(), run.whenMs, 0, *in_.facts));
+    run.reads = std::make_unique<TaskReads>(*cached);
+    for (auto& shuffle : run.reads->shuffles) shuffle.whenMs = run.whenMs;
+    for (auto& source : run.reads->sources) source.whenMs = run.whenMs;
+  } else {
+    run.reads = std::make_unique<TaskReads>(plan.view.reads(run.shape(), run.whenMs, 0, *in_.facts));
+  }
+  return *run.reads;
+}
+
+const Pass::Reads& Pass::resolve(const Run& run, const TaskReads& reads) {
+  resolved_.reads = &reads;
+  resolved_.shuffles.clear(), resolved_.kept.clear();
+  const PlanView& view = run.plan->view;
+  for (const auto& shuffle : reads.shuffles) {
+    resolved_.shuffles.push_back(runOf(run.plan, *view.exchangeStage(shuffle.exchange), shuffle.whenMs));
+  }
+  for (const auto& kept : reads.kept) resolved_.kept.push_back(runOf(run.plan, *view.keepStage(kept.node), kept.whenMs));
+  return resolved_;
+}
+
+void Pass::want(Run& run, std::uint32_t partition) {
+  if (partition >= run.parts.size()) return;
+  Part& part = run.parts[partition];
+  if (part.state == PartState::kAbsent) {
+    if (run.traits().state && restore(run, partition)) return;
+    run.move(part, PartState::kPlaced);
+    part.at = kNowhere, part.owner = in_.serial;
+    run.wanted.push_back(partition);
+  } else if (part.state != PartState::kLaunched || run.inputsAsked) {
+    return;
+  }
+  if (!run.queued) run.queued = true, open_.push_back(&run);
+}
+
+void Pass::wantWhole(Run& run) {
+  if (run.wholeAsked || (run.absent == 0 && run.unfinished == 0)) return;
+  run.wholeAsked = true;
+  if (run.absent == run.parts.size()) run.wanted.reserve(run.parts.size());
+  for (std::uint32_t p = 0; p < run.parts.size(); ++p) want(run, p);
+}
+
+// What its missing tasks read must be there; what unfinished ones wait for (segments) must not be missing either.
+void Pass::expand(Run& run) {
+  bool first = !run.inputsAsked;
+  run.inputsAsked = true;
+  if (run.traits().aligned) {
+    const Reads& reads = resolve(run, alignedReads(run));
+    if (first) {
+      for (Run* exchange : reads.shuffles) wantWhole(*exchange);
+    }
+    if (reads.kept.empty()) return;
+    auto kept = reads.kept;  // want() resolves nothing, but may grow what is wanted of this run (an earlier version of its own)
+    for (; run.expanded < run.wanted.size(); ++run.expanded) {
+      std::uint32_t p = run.wanted[run.expanded];
+      for (std::size_t i = 0; i < kept.size(); ++i) want(*kept[i], run.reads->kept[i].partition + p);
+    }
+    return;
+  }
+  auto demand = [&](std::uint32_t p, bool keptToo) {
+    TaskReads own = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
+    const Reads& reads = resolve(run, own);
+    for (Run* exchange : reads.shuffles) wantWhole(*exchange);
+    for (std::size_t i = 0; keptToo && i < reads.kept.size(); ++i) want(*reads.kept[i], own.kept[i].partition);
+  };
+  if (first && run.unfinished > run.wanted.size()) {
+    for (std::uint32_t p = 0; p < run.parts.size(); ++p) {
+      if (run.parts[p].state == PartState::kLaunched) demand(p, false);
+    }
+  }
+  for (; run.expanded < run.wanted.size(); ++run.expanded) demand(run.wanted[run.expanded], true);
+}
+
+// A state version that a kept checkpoint holds is read rather than computed.
+bool Pass::restore(Run& run, std::uint32_t partition) {
+  if (!stream_ || !stream_->record) return false;
+  StreamRecord& record = *stream_->record;
+  const auto& node = run.plan->view.node(run.shape().root);
+  for (auto checkpoint = record.checkpoints.rbegin(); checkpoint != record.checkpoints.rend(); ++checkpoint) {
+    if (record.cutOf(*checkpoint, node) != run.whenMs) continue;
+    for (const auto& file : checkpoint->files) {
+      if (file.node() != node.id() || file.partition() != partition) continue;
+      std::uint32_t at = (*in_.placement->places(std::uint32_t(run.parts.size())))[partition];
+      if (!usable(at, kNowhere)) at = another(at, kNowhere);
+      Part& part = run.parts[partition];
+      run.move(part, PartState::kPlaced);
+      part.at = at, part.owner = kRestoring;
+      auto envelope = messageOf(&proto::Message::mutable_restore, [&](proto::Restore& restore) {
+        restore.set_app(app_.id.value), restore.set_when_ms(run.whenMs), restore.set_directory(record.plan->checkpoint_directory());
+        *restore.add_files() = file;
+      });
+      restores_.emplace_back(at, std::move(envelope));
+      return true;
+    }
+  }
+  return false;
+}
+
+// ---- placing ----
+
+std::uint32_t Pass::another(std::uint32_t standard, std::uint32_t avoid) const {
+  const auto& members = in_.placement->members();
+  auto at = std::size_t(std::find(members.begin(), members.end(), standard) - members.begin());
+  for (std::size_t i = 1; i <= members.size(); ++i) {
+    std::uint32_t member = members[(at + i) % members.size()];
+    if (usable(member, avoid)) return member;
+  }
+  return avoid;  // the only one left
+}
+
+std::uint32_t Pass::chooseHolder(const proto::InputList& inputs, std::uint32_t avoid) {
+  if (inputs.inputs_size() == 0) return kNowhere;
+  if (load_.empty()) load_.resize(app_.executors.size());
+  std::uint32_t best = kNowhere;
+  for (std::uint64_t id : inputs.inputs(0).holders()) {
+    Executor* holder = app_.executor(id);
+    if (!holder || !usable(holder->index, avoid)) continue;
+    auto weigh = [&](std::uint32_t e) { return std::uint64_t(load_[e] + 1) * 1000 / std::max(app_.executors[e]->slots, 1u); };
+    if (best == kNowhere || weigh(holder->index) < weigh(best)) best = holder->index;
+  }
+  if (best != kNowhere) ++load_[best];
+  return best;
+}
+
+std::uint32_t Pass::choose(const Reads& reads, std::uint32_t shift, std::uint32_t standard, std::uint32_t avoid) {
+  for (std::size_t i = 0; i < reads.kept.size(); ++i) {
+    std::uint32_t p = reads.reads->kept[i].partition + shift;
+    if (p >= reads.kept[i]->parts.size()) continue;
+    const Part& part = reads.kept[i]->parts[p];
+    if (part.state != PartState::kAbsent && usable(part.at, avoid)) return part.at;
+  }
+  for (std::size_t i = 0; i < reads.shuffles.size(); ++i) {
+    if (reads.shuffles[i]->traits().broadcast) continue;  // is everywhere
+    std::uint32_t r = reads.reads->shuffles[i].reducer + shift;
+    const auto& reducers = *reads.shuffles[i]->reducers;
+    if (r < reducers.size() && usable(reducers[r], avoid)) return reducers[r];
+  }
+  for (const auto& source : reads.reads->sources) {
+    const proto::InputList* inputs = inputsOf({source.node, source.whenMs, source.partition + shift});
+    std::uint32_t holder = inputs ? chooseHolder(*inputs, avoid) : kNowhere;
+    if (holder != kNowhere) return holder;
+  }
+  return usable(standard, avoid) ? standard : another(standard, avoid);
+}
+
+// The reducer's segments have to come to this executor.
+void Pass::readAt(Run& exchange, std::uint32_t reducer, std::uint32_t place) {
+  if (reducer >= exchange.reducers->size() || (exchange.traits().broadcast && !exchange.hadParts)) return;
+  if (exchange.hadParts) exchange.reread.push_back(reducer);
+  std::uint32_t primary = (*exchange.reducers)[reducer];
+  if (primary == place) return;
+  if (!exchange.traits().oneReader && usable(primary, kNowhere)) {  // somebody else may read there
+    std::pair<std::uint32_t, std::uint32_t> also{reducer, place};
+    if (std::find(exchange.also.begin(), exchange.also.end(), also) == exchange.also.end()) exchange.also.push_back(also);
+    return;
+  }
+  auto changed = std::make_shared<std::vector<std::uint32_t>>(*exchange.reducers);
+  (*changed)[reducer] = place;
+  exchange.reducers = std::move(changed);
+}
+
+// Kept values that it reads from elsewhere are there, or it has to wait. On its own executor the tasks of one Launch wait for each other.
+bool Pass::ready(const Reads& reads, std::uint32_t shift, std::uint32_t place) const {
+  for (std::size_t i = 0; i < reads.kept.size(); ++i) {
+    std::uint32_t p = reads.reads->kept[i].partition + shift;
+    if (p >= reads.kept[i]->parts.size()) continue;
+    const Part& part = reads.kept[i]->parts[p];
+    if (part.state == PartState::kDone) continue;
+    if (part.state != PartState::kLaunched || part.at != place || part.owner != in_.serial) return false;
+  }
+  return true;
+}
+
+void Pass::placeTask(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift, std::uint32_t standard) {
+  Part& part = run.parts[partition];
+  std::uint32_t avoid = kNowhere;
+  if (!in_.retries.empty()) {
+    if (const auto* retry = retryOf(in_, run, partition)) avoid = retry->avoid;
+  }
+  part.at = choose(reads, shift, standard, avoid);
+  for (std::size_t i = 0; i < reads.shuffles.size(); ++i) readAt(*reads.shuffles[i], reads.reads->shuffles[i].reducer + shift, part.at);
+  if (reads.kept.empty() || ready(reads, shift, part.at)) {
+    launch(run, partition, reads, shift);
+  } else {
+    in_.blocked.emplace_back(&run, partition);
+  }
+}
+
+void Pass::place(Run& run) {
+  std::sort(run.wanted.begin(), run.wanted.end());
+  auto places = in_.placement->places(std::uint32_t(run.parts.size()));
+  if (run.traits().aligned) {
+    const Reads& reads = resolve(run, alignedReads(run));
+    for (std::uint32_t p : run.wanted) placeTask(run, p, reads, p, (*places)[p]);
+    return;
+  }
+  for (std::uint32_t p : run.wanted) {
+    TaskReads own = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
+    placeTask(run, p, resolve(run, own), 0, (*places)[p]);
+  }
+}
+
+// ---- tasks held back ----
+
+void Pass::wantBlocked() {
+  for (auto [run, p] : in_.blocked) {
+    if (run->parts[p].state != PartState::kPlaced || run->parts[p].owner != in_.serial) continue;
+    begin(*run);
+    TaskReads own = run->plan->view.reads(run->shape(), run->whenMs, p, *in_.facts);
+    const Reads& reads = resolve(*run, own);
+    for (Run* exchange : reads.shuffles) wantWhole(*exchange);
+    for (std::size_t i = 0; i < reads.kept.size(); ++i) want(*reads.kept[i], own.kept[i].partition);
+  }
+}
+
+void Pass::launchBlocked() {
+  auto blocked = std::exchange(in_.blocked, {});
+  for (auto [run, p] : blocked) {
+    Part& part = run->parts[p];
+    if (part.state != PartState::kPlaced || part.owner != in_.serial) continue;
+    TaskReads own = run->plan->view.reads(run->shape(), run->whenMs, p, *in_.facts);
+    const Reads& reads = resolve(*run, own);
+    if (ready(reads, 0, part.at)) {
+      launch(*run, p, reads, 0);
+    } else {
+      in_.blocked.emplace_back(run, p);
+    }
+  }
+}
+
+// ---- launching ----
+
+Pass::Group& Pass::group(const std::shared_ptr<Template>& plan, bool cautious) {
+  for (auto& group : groups_) {
+    if (group.plan == plan && group.cautious == cautious) return group;
+  }
+  groups_.push_back({plan, cautious, std::vector<Outgoing>(app_.executors.size()), {}, {}});
+  return groups_.back();
+}
+
+proto::Launch& Pass::launchTo(Group& group, std::uint32_t executor) {
+  Outgoing& out = group.byExecutor[executor];
+  if (!out.launch) {
+    out.envelope = std::make_shared<Envelope>();
+    out.launch = out.envelope->message.mutable_launch();
+    group.executors.push_back(executor);
+  }
+  return *out.launch;
+}
+
+const proto::InputList* Pass::inputsOf(const ValueId& source) const {
+  if (!stream_ || !stream_->record) return nullptr;
+  auto batch = stream_->record->batches.find(source.whenMs);
+  if (batch == stream_->record->batches.end()) return nullptr;
+  for (const auto& allocation : batch->second.allocated.sources()) {
+    if (allocation.node() == source.node && int(source.partition) < allocation.partitions_size()) {
+      return &allocation.partitions(int(source.partition));
+    }
+  }
+  return nullptr;
+}
+
+void Pass::addInputs(proto::Launch& launch, const ValueId& source) {
+  const proto::InputList* inputs = inputsOf(source);
+  if (!inputs) return;
+  auto* part = launch.add_sources();
+  part->set_node(source.node), part->set_when_ms(source.whenMs), part->set_partition(source.partition);
+  for (const auto& input : inputs->inputs()) {
+    if (input.has_block()) {
+      bool held = false;
+      for (std::uint64_t holder : input.holders()) {
+        const Executor* executor = app_.executor(holder);
+        held |= executor && app_.isUp(executor->index);
+      }
+      if (!held) {
+        s_.log(app_, "data lost: no executor holds block " + std::to_string(input.block().sequence()) + " of source " +
+                         std::to_string(input.block().source()) + " (incarnation " + std::to_string(input.block().incarnation()) + ", " +
+                         std::to_string(input.records()) + " records); batch " + std::to_string(source.whenMs) + " goes on without it");
+        continue;
+      }
+    }
+    *part->add_inputs() = input;
+  }
+}
+
+void Pass::launch(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift) {
+  Part& part = run.parts[partition];
+  bool cautious = false;
+  if (!in_.retries.empty()) {
+    if (const auto* retry = retryOf(in_, run, partition)) cautious = retry->cautious;
+  }
+  Group& group = this->group(run.plan, cautious);
+  proto::Launch& launch = launchTo(group, part.at);
+  auto* tasks = launch.mutable_tasks();
+  tasks->add_stage(run.stage), tasks->add_when_ms(run.whenMs), tasks->add_partition(partition), tasks->add_attempt(++part.attempt);
+  if (group.whens.empty() || group.whens.back() != run.whenMs) {
+    if (std::find(group.whens.begin(), group.whens.end(), run.whenMs) == group.whens.end()) group.whens.push_back(run.whenMs);
+  }
+  run.move(part, PartState::kLaunched);
+  for (std::size_t i = 0; i < reads.kept.size(); ++i) {
+    std::uint32_t p = reads.reads->kept[i].partition + shift;
+    if (p >= reads.kept[i]->parts.size() || reads.kept[i]->parts[p].at == part.at) continue;
+    auto* route = launch.add_kept();
+    route->set_node(reads.reads->kept[i].node), route->set_when_ms(reads.reads->kept[i].whenMs), route->set_partition(p);
+    route->set_executor(app_.executors[reads.kept[i]->parts[p].at]->id.value);
+  }
+  for (const auto& source : reads.reads->sources) addInputs(launch, {source.node, source.whenMs, source.partition + shift});
+}
+
+// Senders learn where reducers are that the epoch does not put there, and which they have to serve again.
+void Pass::tellMoved() {
+  for (Run* run : looked_) {
+    if (!run->reducers || (run->wanted.empty() && run->reread.empty())) continue;
+    const auto& standard = in_.placement->places(std::uint32_t(run->reducers->size()));
+    const Stage& stage = run->shape();
+    auto route = [&](std::uint32_t reducer, std::uint32_t at) {
+      proto::Route& to = moved_.emplace_back();
+      to.set_node(stage.exchange.node), to.set_when_ms(run->whenMs), to.set_partition(reducer);
+      to.set_executor(app_.executors[at]->id.value);
+    };
+    std::sort(run->reread.begin(), run->reread.end());
+    bool usual = run->reducers == standard && run->also.empty();
+    if (usual && run->reread.empty()) continue;
+    for (std::uint32_t r = 0; r < run->reducers->size(); ++r) {
+      bool again = std::binary_search(run->reread.begin(), run->reread.end(), r);
+      bool also = std::any_of(run->also.begin(), run->also.end(), [&](const auto& entry) { return entry.first == r; });
+      if (!again && !also && (*run->reducers)[r] == (*standard)[r]) continue;
+      if (app_.isUp((*run->reducers)[r])) route(r, (*run->reducers)[r]);
+      for (const auto& [reducer, at] : run->also) {
+        if (reducer == r && app_.isUp(at)) route(r, at);
+      }
+    }
+    if (run->reread.empty()) continue;
+    Group& holders = group(in_.plan, false);
+    for (const Part& part : run->parts) {
+      if ((part.state == PartState::kLaunched || part.state == PartState::kDone) && app_.isUp(part.at)) launchTo(holders, part.at);
+    }
+  }
+}
+
+void Pass::fill(proto::Launch& launch, const Group& group, const proto::Launch& common, std::uint32_t k) const {
+  *launch.mutable_instance() = in_.id;
+  launch.set_k(k);
+  launch.set_template_hash(group.plan->hash());
+  launch.set_captures_version(common.captures_version());
+  launch.set_epoch(in_.placement->number());
+  launch.set_zero_ms(in_.facts->zeroMs);
+  launch.set_cautious(group.cautious);
+  launch.set_allocated_sequence(in_.allocatedSequence);
+  launch.set_decided_ms(common.decided_ms());
+  if (common.counts_size()) *launch.mutable_counts() = common.counts();
+  if (common.marks_size()) *launch.mutable_marks() = common.marks();
+  for (const auto& route : moved_) *launch.add_moved() = route;
+}
+
+void Pass::send() {
+  for (auto& [at, envelope] : restores_) {
+    if (stream_) stream_->restores.emplace_back(at, envelope);
+    s_.send(app_.executors[at]->peer(), envelope);
+  }
+  for (Group& group : groups_) {
+    const auto& captures = group.plan == in_.plan ? in_.captures : group.plan->captures;
+    proto::Launch common;
+    common.set_captures_version(captures ? captures->version() : 0);
+    if (stream_ && stream_->record) {
+      common.set_decided_ms(stream_->record->decidedMs);
+      for (const auto& entry : stream_->record->retained) {
+        auto mark = stream_->marks.find(entry.node);
+        if (mark == stream_->marks.end()) continue;
+        auto* told = common.add_marks();
+        told->set_node(entry.node), told->set_below_ms(mark->second);
+      }
+    }
+    for (std::int64_t when : group.whens) {
+      for (const auto& reach : group.plan->reach) {
+        std::int64_t at = reach.absolute ? reach.back : when - reach.back;
+        auto found = in_.facts->sources.find({reach.node, at});
+        if (found == in_.facts->sources.end()) continue;
+        auto* count = common.add_counts();
+        count->set_node(reach.node), count->set_when_ms(at), count->set_partitions(found->second);
+      }
+    }
+    std::uint32_t k = in_.k++;
+    in_.launches.emplace_back(group.plan, in_.placement);
+    std::sort(group.executors.begin(), group.executors.end());
+    for (std::uint32_t index : group.executors) {
+      Executor& executor = *app_.executors[index];
+      install(s_, app_, executor, *group.plan, captures, *in_.placement);
+      Outgoing& out = group.byExecutor[index];
+      fill(*out.launch, group, common, k);
+      in_.sent.emplace_back(index, out.envelope);
+      in_.participates(index);
+      s_.send(executor.peer(), std::move(out.envelope));
+    }
+  }
+}
+
+}  // namespace sluice::master

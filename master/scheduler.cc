@@ -1,0 +1,302 @@
+#include "master/scheduler.h"
+
+#include <algorithm>
+
+#include "master/pass.h"
+
+namespace sluice::master {
+namespace {
+
+constexpr std::uint32_t kLostLimit = 64;  // inputs of one instance reported lost before it is given up
+
+// Where the Prepared or Failed of a Launch's task points to.
+RunPtr runOf(App& app, Instance& in, std::uint32_t k, std::uint32_t stageIndex, std::int64_t whenMs) {
+  const auto& plan = k < in.launches.size() ? in.launches[k].first : in.plan;
+  if (stageIndex >= plan->view.stages().size()) return nullptr;
+  if (plan == in.plan && whenMs == in.whenMs && in.own[stageIndex]) return in.own[stageIndex];
+  const Stage& stage = plan->view.stages()[stageIndex];
+  if (stage.sink == Stage::Sink::kKeep) return app.values.keep(stage.root, whenMs);
+  if (stage.sink == Stage::Sink::kExchange) return app.values.exchange(stage.exchange, whenMs);
+  return nullptr;
+}
+
+Instance::Output* outputOf(Instance& in, const Run& run) {
+  if (run.whenMs != in.whenMs || run.shape().sink != Stage::Sink::kOutput) return nullptr;
+  for (auto& output : in.outputs) {
+    if (output.stage == run.stage) return &output;
+  }
+  return nullptr;
+}
+
+bool isWanted(const Instance::Output& output, std::uint32_t partition) {
+  return output.wanted.empty() || std::find(output.wanted.begin(), output.wanted.end(), partition) != output.wanted.end();
+}
+
+// The part has to be made again.
+void lose(Instance* in, Run& run, std::uint32_t partition) {
+  Part& part = run.parts[partition];
+  bool done = part.state == PartState::kDone;
+  run.move(part, PartState::kAbsent);
+  part.at = kNowhere, part.owner = 0;
+  Instance::Output* output = in ? outputOf(*in, run) : nullptr;
+  if (!output || !done) return;
+  output->have[partition] = false;
+  if (isWanted(*output, partition)) ++output->missing;
+}
+
+void addRetry(Instance& in, Run& run, std::uint32_t partition, std::uint32_t avoid, bool cautious) {
+  for (auto& retry : in.retries) {
+    if (retry.run != &run || retry.partition != partition) continue;
+    retry.avoid = avoid, retry.cautious = cautious;
+    return;
+  }
+  in.retries.push_back({&run, partition, avoid, cautious});
+}
+
+void takeResult(Instance& in, proto::Result result, const Envelope& envelope, std::uint64_t executor) {
+  for (auto& output : in.outputs) {
+    if (output.position != result.output() || result.partition() >= output.have.size()) continue;
+    if (output.have[result.partition()]) return;
+    output.have[result.partition()] = true;
+    if (result.attachment() >= 0 && std::size_t(result.attachment()) < envelope.attachments.size()) {
+      in.attachments.push_back(envelope.attachments[std::size_t(result.attachment())]);
+      result.set_attachment(std::int32_t(in.attachments.size()) - 1);
+    } else {
+      result.set_attachment(-1);
+    }
+    result.set_executor(executor);
+    if (output.results.size() < output.have.size()) output.results.resize(output.have.size());
+    output.results[result.partition()] = std::move(result);
+    return;
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<Template> templateOf(App& app, std::shared_ptr<const proto::Plan> plan, std::shared_ptr<const proto::Captures> captures) {
+  auto& found = app.templates[plan->template_hash()];
+  if (!found) {
+    found = std::make_shared<Template>(std::move(plan), std::move(captures));
+  } else if (captures) {
+    found->captures = std::move(captures);
+  }
+  return found;
+}
+
+std::shared_ptr<Placement> placementOf(State& s, App& app, std::uint32_t defaultPartitions) {
+  auto& found = app.placements[defaultPartitions];
+  if (found) return found;
+  proto::Epoch epoch;
+  epoch.set_epoch(s.journal.term() << 32 | ++s.epochsMade);
+  epoch.set_default_partitions(defaultPartitions);
+  for (std::uint32_t index : app.up) {
+    const Executor& executor = *app.executors[index];
+    auto* member = epoch.add_members();
+    member->set_executor(executor.id.value), member->set_host(executor.host), member->set_address(executor.address);
+    member->set_slots(executor.slots);
+  }
+  return found = std::make_shared<Placement>(std::move(epoch), app.up);
+}
+
+void prepareOutputs(State&, App&, Instance& in, const std::vector<std::uint32_t>& partitions) {
+  const PlanView& view = in.plan->view;
+  in.own.resize(view.stages().size());
+  for (const Stage& stage : view.stages()) {
+    if (stage.sink == Stage::Sink::kKeep && in.plan->shapes[stage.index].state) {
+      if (view.tasks(stage, in.whenMs, *in.facts) > 0) in.stateStages.push_back(stage.index);
+    }
+    if (stage.sink != Stage::Sink::kOutput) continue;
+    Instance::Output output;
+    output.position = stage.output, output.stage = stage.index;
+    std::uint32_t count = view.tasks(stage, in.whenMs, *in.facts);
+    output.have.resize(count);
+    if (stage.output == 0) {
+      for (std::uint32_t p : partitions) {
+        if (p < count) output.wanted.push_back(p);
+      }
+    }
+    output.missing = partitions.empty() || stage.output != 0 ? count : std::uint32_t(output.wanted.size());
+    if (output.missing == 0 && count != 0) output.wanted = {count};  // only partitions that do not exist were asked for
+    in.outputs.push_back(std::move(output));
+  }
+}
+
+void advance(State& s, App& app, Instance& instance) { Pass(s, app, instance).run(); }
+
+void install(State& s, App& app, Executor& executor, Template& plan, const std::shared_ptr<const proto::Captures>& captures,
+             const Placement& placement) {
+  if (plan.sent.size() <= executor.index) plan.sent.resize(executor.index + 1);
+  auto& sent = plan.sent[executor.index];
+  std::uint64_t version = captures ? captures->version() : 0;
+  if (sent.plan && sent.captures == version && sent.epoch == placement.number()) return;
+  auto [envelope, install] = compose(&proto::Message::mutable_install);
+  install->set_app(app.id.value), install->set_template_hash(plan.hash());
+  if (!sent.plan) *install->mutable_plan() = *plan.plan;
+  if (captures) {
+    *install->mutable_captures() = *captures;
+    for (std::uint64_t id : captures->broadcasts()) {
+      auto shared = app.broadcasts.find(id);
+      if (shared == app.broadcasts.end() || !shared->second.whole() || !executor.broadcasts.insert(id).second) continue;
+      auto* value = install->add_broadcasts();
+      value->set_id(id), value->set_value(shared->second.bytes);
+    }
+  }
+  *install->mutable_epoch() = placement.epoch();
+  sent = {true, version, placement.number()};
+  s.send(executor.peer(), std::move(envelope));
+}
+
+void takePrepared(State& s, App& app, Instance& in, const Envelope& envelope) {
+  const proto::Prepared& prepared = envelope.message.prepared();
+  Executor* executor = app.executor(prepared.executor());
+  if (!executor || !app.isUp(executor->index)) return;
+  const auto& tasks = prepared.tasks();
+  std::vector<bool> counted;
+  if (prepared.updates_size()) counted.resize(std::size_t(tasks.stage_size()));
+  for (int i = 0; i < tasks.stage_size(); ++i) {
+    RunPtr run = runOf(app, in, prepared.k(), tasks.stage(i), tasks.when_ms(i));
+    if (!run || tasks.partition(i) >= run->parts.size()) continue;
+    Part& part = run->parts[tasks.partition(i)];
+    if (!counted.empty() && !part.counted && (run->whenMs <= 0 || run->whenMs == in.whenMs)) part.counted = counted[std::size_t(i)] = true;
+    auto sink = run->shape().sink;
+    if (sink == Stage::Sink::kExchange || part.state == PartState::kDone) continue;
+    run->move(part, PartState::kDone);
+    part.at = executor->index;
+    if (sink != Stage::Sink::kOutput) continue;
+    Instance::Output* output = outputOf(in, *run);
+    if (output && isWanted(*output, tasks.partition(i))) --output->missing;
+  }
+  for (const auto& result : prepared.results()) takeResult(in, result, envelope, executor->id.value);
+  for (const auto& kept : prepared.kept()) {
+    RunPtr run = app.values.keep(kept.node(), kept.when_ms());
+    if (!run || kept.partition() >= run->parts.size() || run->parts[kept.partition()].state == PartState::kDone) continue;
+    run->move(run->parts[kept.partition()], PartState::kDone);
+    run->parts[kept.partition()].at = executor->index;
+  }
+  for (int i = 0; i < prepared.updates_size(); ++i) {
+    bool ofTask = i < prepared.update_tasks_size() && prepared.update_tasks(i) < counted.size();
+    if (ofTask && counted[prepared.update_tasks(i)]) in.updates.push_back(prepared.updates(i));
+  }
+  in.inputRecords += prepared.input_records(), in.inputBytes += prepared.input_bytes();
+  if (!in.blocked.empty()) advance(s, app, in);
+}
+
+Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed) {
+  RunPtr run = runOf(app, in, failed.k(), failed.stage(), failed.when_ms());
+  if (!run || failed.partition() >= run->parts.size()) return Verdict::kStale;
+  Part& part = run->parts[failed.partition()];
+  Executor* executor = app.executor(failed.executor());
+  bool mine = executor && part.state == PartState::kLaunched && part.at == executor->index && part.attempt == failed.attempt();
+  if (!mine) return Verdict::kStale;
+  if (failed.domain() == proto::DOMAIN_LOST) {
+    for (const auto& missing : failed.missing()) {
+      RunPtr kept = app.values.keep(missing.node(), missing.when_ms());
+      if (!kept || missing.partition() >= kept->parts.size()) continue;
+      if (kept->parts[missing.partition()].state == PartState::kDone) lose(nullptr, *kept, missing.partition());
+    }
+    if (++in.lost > kLostLimit) return Verdict::kFailed;
+  } else {
+    s.log(app, "task failed (" + failed.site() + ", partition " + std::to_string(failed.partition()) + ", attempt " +
+                   std::to_string(failed.attempt()) + ", executor " + std::to_string(failed.executor()) + "): " + failed.message());
+    if (++part.failures >= app.maxFailures) return Verdict::kFailed;
+    addRetry(in, *run, failed.partition(), executor->index, failed.domain() == proto::DOMAIN_USER);
+  }
+  lose(&in, *run, failed.partition());
+  return Verdict::kAgain;
+}
+
+bool complete(const Instance& in) {
+  for (const auto& output : in.outputs) {
+    if (output.missing != 0 && output.abandoned.empty()) return false;
+  }
+  for (std::uint32_t stage : in.stateStages) {
+    if (!in.own[stage] || in.own[stage]->absent != 0 || in.own[stage]->unfinished != 0) return false;
+  }
+  return true;
+}
+
+bool abandonBelow(Instance& in, std::uint32_t stage, const std::string& why) {
+  auto needs = [&](std::uint32_t reader) {
+    const auto& below = in.plan->shapes[reader].below;
+    return std::binary_search(below.begin(), below.end(), stage);
+  };
+  for (std::uint32_t state : in.stateStages) {
+    if (needs(state)) return false;
+  }
+  for (auto& output : in.outputs) {
+    if (needs(output.stage) && output.missing != 0 && output.abandoned.empty()) output.abandoned = why;
+  }
+  return true;
+}
+
+void retire(App& app, Instance& in, bool done) {
+  in.over = true;
+  for (const auto& run : in.used) {
+    if (run->unfinished == 0) continue;
+    bool exchange = run->shape().sink == Stage::Sink::kExchange;
+    for (std::uint32_t p = 0; p < run->parts.size(); ++p) {
+      Part& part = run->parts[p];
+      if (part.owner != in.serial || !Run::isUnfinished(part.state)) continue;
+      if (done && exchange && part.state == PartState::kLaunched) {
+        run->move(part, PartState::kDone);
+      } else {
+        lose(nullptr, *run, p);
+      }
+    }
+  }
+  in.blocked.clear(), in.retries.clear(), in.sent.clear();
+  app.instances.erase({in.whenMs, in.id.stream()});
+}
+
+void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& crash) {
+  for (auto& [key, in] : app.instances) {
+    bool ran = false;
+    for (const auto& run : in->used) {
+      for (std::uint32_t p = 0; p < run->parts.size(); ++p) {
+        Part& part = run->parts[p];
+        if (part.at != index || part.state == PartState::kAbsent) continue;
+        if (part.state == PartState::kLaunched && part.owner == in->serial) {
+          ran = true;
+          if (!crash.empty()) addRetry(*in, *run, p, kNowhere, true);
+        }
+        Instance::Output* output = outputOf(*in, *run);
+        if (output && part.state == PartState::kDone) {
+          // What it staged lies in files, and small results came with the message; only rows that stayed there are gone.
+          bool held = output->have[p] && p < output->results.size() && output->results[p].attachment() < 0 &&
+                      output->results[p].staged().empty() && output->results[p].rows() > 0 && output->results[p].lines_size() == 0;
+          if (!held) continue;
+        }
+        lose(in.get(), *run, p);
+      }
+    }
+    if (ran && !crash.empty() && ++in->crashes >= app.maxFailures) in->failure = crash;
+  }
+  app.values.each([&](Run& run) {
+    for (std::uint32_t p = 0; p < run.parts.size(); ++p) {
+      if (run.parts[p].at == index && run.parts[p].state != PartState::kAbsent) lose(nullptr, run, p);
+    }
+    std::erase_if(run.also, [&](const auto& entry) { return entry.second == index; });
+  });
+  for (auto& [hash, plan] : app.templates) {
+    if (index < plan->sent.size()) plan->sent[index] = {};
+  }
+}
+
+void resendTo(State& s, App& app, std::uint32_t index) {
+  Executor& executor = *app.executors[index];
+  executor.broadcasts.clear();
+  for (auto& [hash, plan] : app.templates) {
+    if (index < plan->sent.size()) plan->sent[index] = {};
+  }
+  for (auto& [key, in] : app.instances) {
+    for (std::size_t i = 0; i < in->sent.size(); ++i) {
+      auto [at, envelope] = in->sent[i];
+      if (at != index) continue;
+      const auto& [plan, placement] = in->launches[envelope->message.launch().k()];
+      install(s, app, executor, *plan, plan == in->plan ? in->captures : plan->captures, *placement);
+      s.resend(executor.peer(), envelope);
+    }
+  }
+}
+
+}  // namespace sluice::master

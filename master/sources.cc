@@ -1,0 +1,181 @@
+#include "master/sources.h"
+
+#include <algorithm>
+
+#include "master/scheduler.h"
+#include "master/streams.h"
+
+namespace sluice::master {
+namespace {
+
+std::uint32_t leastLoaded(const App& app) {
+  std::vector<std::uint32_t> receivers(app.executors.size());
+  for (const auto& [number, stream] : app.streams) {
+    for (const auto& [node, receiver] : stream->receivers) {
+      if (receiver.at != kNowhere) ++receivers[receiver.at];
+    }
+  }
+  std::uint32_t best = app.up.front();
+  for (std::uint32_t index : app.up) {
+    if (receivers[index] < receivers[best]) best = index;
+  }
+  return best;
+}
+
+// Other executors that get copies of its blocks: on other hosts while there are any.
+std::vector<std::uint64_t> copyTargets(const App& app, std::uint32_t at, std::uint32_t copies) {
+  std::vector<std::uint64_t> targets;
+  auto start = std::size_t(std::find(app.up.begin(), app.up.end(), at) - app.up.begin());
+  for (bool otherHost : {true, false}) {
+    for (std::size_t i = 1; i < app.up.size() && targets.size() + 1 < copies; ++i) {
+      const Executor& executor = *app.executors[app.up[(start + i) % app.up.size()]];
+      if ((executor.host != app.executors[at]->host) == otherHost) targets.push_back(executor.id.value);
+    }
+  }
+  return targets;
+}
+
+void dropStale(State& s, App& app, const proto::Stored& stored) {
+  Executor* executor = app.executor(stored.executor());
+  if (!executor || stored.blocks_size() == 0) return;
+  s.send(executor->peer(), messageOf(&proto::Message::mutable_release, [&](proto::Release& release) {
+           release.set_app(app.id.value);
+           for (const auto& block : stored.blocks()) {
+             if (block.has_block()) *release.add_blocks() = block.block();
+           }
+         }));
+}
+
+// What is new in it is journaled and accepted.
+void accept(State& s, App& app, Stream& stream, Receiver& receiver, SourceRecord& source, const proto::Stored& stored, bool reliable) {
+  std::uint64_t after = 0;
+  std::uint64_t end = stored.first_sequence() + std::uint64_t(stored.blocks_size());
+  bool first = source.nextSequence == 0 && stored.first_sequence() == 1;
+  if (first) source.nextSequence = 1;  // numbers may begin at 0 or at 1
+  if (stored.first_sequence() > source.nextSequence) {
+    s.log(app, "source " + std::to_string(stored.node()) + " skipped from block " + std::to_string(source.nextSequence) + " to " +
+                   std::to_string(stored.first_sequence()) + "; waiting for what is between");
+    return;
+  }
+  if (end > source.nextSequence) {
+    proto::JournalRecord record;
+    auto& accepted = *record.mutable_blocks_accepted();
+    accepted.set_app(app.id.value), accepted.set_node(stored.node()), accepted.set_incarnation(stored.incarnation());
+    accepted.set_executor(stored.executor()), accepted.set_first_sequence(source.nextSequence);
+    accepted.set_after_ms(std::max(receiver.sealedMs, stream.record->resumedMs));
+    for (auto i = int(source.nextSequence - stored.first_sequence()); i < stored.blocks_size(); ++i) *accepted.add_blocks() = stored.blocks(i);
+    after = s.commit(record);
+  }
+  Executor* executor = app.executor(stored.executor());
+  auto reply = messageOf(&proto::Message::mutable_accepted, [&](proto::Accepted& accepted) {
+    accepted.set_app(app.id.value), accepted.set_node(stored.node()), accepted.set_incarnation(stored.incarnation());
+    accepted.set_sequence(source.nextSequence - 1);
+  });
+  s.send(executor->peer(), std::move(reply), reliable ? std::max(after, s.journal.last()) : 0);
+}
+
+}  // namespace
+
+void openReceivers(State& s, App& app, Stream& stream) {
+  if (app.up.empty() || stream.draining || stream.phase != Stream::Phase::kRunning) return;
+  for (auto& [node, source] : stream.record->sources) {
+    Receiver& receiver = stream.receivers[node];
+    receiver.node = node;
+    if (receiver.at != kNowhere || receiver.stopped) continue;
+    receiver.at = leastLoaded(app);
+    receiver.sealedMs = std::max(receiver.sealedMs, stream.dueMs);
+    Executor& executor = *app.executors[receiver.at];
+    proto::JournalRecord record;
+    auto& opened = *record.mutable_receiver_opened();
+    opened.set_app(app.id.value), opened.set_node(node), opened.set_incarnation(source.incarnation + 1), opened.set_executor(executor.id.value);
+    std::uint64_t sequence = s.commit(record);
+    const auto& planned = stream.plan->view.node(node).source();
+    auto start = messageOf(&proto::Message::mutable_start_receiver, [&](proto::StartReceiver& start) {
+      start.set_app(app.id.value), start.set_node(node), start.set_incarnation(source.incarnation);
+      start.set_template_hash(stream.plan->hash()), start.set_zero_ms(stream.record->zeroMs), start.set_interval_ms(stream.intervalMs);
+      for (std::uint64_t target : copyTargets(app, receiver.at, planned.copies() ? planned.copies() : 2)) start.add_copies_to(target);
+      *start.mutable_source() = planned;
+      start.set_next_seal_ms(std::max(stream.dueMs, stream.record->allocatedMs) + stream.intervalMs);
+      if (planned.kind() == proto::SOURCE_FILES) {
+        for (const auto& file : stream.seenFiles) start.add_seen_files(file);
+        for (const auto& file : source.seenFiles) start.add_seen_files(file);
+      }
+    });
+    receiver.start = start;
+    install(s, app, executor, *stream.plan, stream.plan->captures, *placementOf(s, app, stream.record->defaultPartitions));
+    s.send(executor.peer(), std::move(start), sequence);
+  }
+}
+
+void closeReceivers(State& s, App& app, Stream& stream, bool drain) {
+  if (!stream.record) return;
+  for (auto& [node, receiver] : stream.receivers) {
+    if (receiver.closing || receiver.stopped) continue;
+    receiver.closing = true;
+    if (!app.isUp(receiver.at)) {
+      receiver.stopped = true;
+      continue;
+    }
+    auto source = stream.record->sources.find(node);
+    s.send(app.executors[receiver.at]->peer(), messageOf(&proto::Message::mutable_close_receiver, [&](proto::CloseReceiver& close) {
+             close.set_app(app.id.value), close.set_node(node), close.set_drain(drain);
+             if (source != stream.record->sources.end()) close.set_incarnation(source->second.incarnation);
+           }));
+  }
+}
+
+void takeStored(State& s, App& app, const proto::Stored& stored) {
+  for (auto& [number, stream] : app.streams) {
+    if (!stream->record) continue;
+    auto source = stream->record->sources.find(stored.node());
+    auto receiver = stream->receivers.find(stored.node());
+    if (source == stream->record->sources.end() || receiver == stream->receivers.end()) continue;
+    if (stored.incarnation() != source->second.incarnation || stored.executor() != source->second.executor) break;
+    if (!stored.error().empty()) s.log(app, "receiver of source " + std::to_string(stored.node()) + ": " + stored.error());
+    bool reliable = stream->plan->view.node(stored.node()).source().reliable();
+    if (stored.blocks_size()) accept(s, app, *stream, receiver->second, source->second, stored, reliable);
+    receiver->second.sealedMs = std::max(receiver->second.sealedMs, stored.sealed_ms());
+    receiver->second.stopped |= stored.stopped();
+    return pump(s, app, *stream);
+  }
+  dropStale(s, app, stored);
+}
+
+void loseReceivers(State& s, App& app, Stream& stream, std::uint32_t executor) {
+  for (auto& [node, receiver] : stream.receivers) {
+    if (receiver.at != executor) continue;
+    receiver.at = kNowhere, receiver.start = nullptr;
+    if (receiver.closing) receiver.stopped = true;
+  }
+  if (stream.record && !stream.record->ended) openReceivers(s, app, stream);
+}
+
+void resendReceivers(State& s, App& app, Stream& stream, std::uint32_t executor) {
+  for (auto& [node, receiver] : stream.receivers) {
+    if (receiver.at != executor || !receiver.start || receiver.stopped) continue;
+    install(s, app, *app.executors[executor], *stream.plan, stream.plan->captures, *placementOf(s, app, stream.record->defaultPartitions));
+    s.resend(app.executors[executor]->peer(), receiver.start, s.journal.last());
+    if (!receiver.closing) continue;
+    receiver.closing = false;  // said again
+    closeReceivers(s, app, stream, stream.draining);
+  }
+}
+
+bool sealed(const Stream& stream, std::int64_t whenMs) {
+  return std::all_of(stream.receivers.begin(), stream.receivers.end(), [&](const auto& entry) {
+    const Receiver& receiver = entry.second;
+    return receiver.at == kNowhere || receiver.stopped || receiver.sealedMs >= whenMs;
+  });
+}
+
+bool allStopped(const Stream& stream) {
+  return std::all_of(stream.receivers.begin(), stream.receivers.end(),
+                     [](const auto& entry) { return entry.second.stopped || entry.second.at == kNowhere; });
+}
+
+bool anyWaiting(const Stream& stream) {
+  return std::any_of(stream.record->sources.begin(), stream.record->sources.end(),
+                     [](const auto& entry) { return !entry.second.waiting.empty(); });
+}
+
+}  // namespace sluice::master

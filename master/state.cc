@@ -1,0 +1,27 @@
+#include "master/state.h"
+
+namespace sluice::master {
+
+void State::send(Peer to, std::shared_ptr<Envelope> envelope, std::uint64_t after) {
+  if (!options.cluster.empty()) envelope->message.set_cluster(options.cluster);
+  envelope->message.set_term(journal.term());
+  envelope->message.set_durable(synced);
+  resend(to, std::move(envelope), after);
+}
+
+void State::resend(Peer to, const EnvelopePtr& envelope, std::uint64_t after) {
+  after = std::max(after, termSequence);
+  effects.send(to, envelope, after <= synced ? 0 : after);
+}
+
+std::uint64_t State::commit(const proto::JournalRecord& record) {
+  std::uint64_t sequence = effects.append(record);
+  if (auto status = journal.apply(sequence, record); !status.ok()) effects.log(std::string(status.message()));
+  return sequence;
+}
+
+void State::reap() {
+  for (auto it = apps.begin(); it != apps.end();) it = it->second->over ? apps.erase(it) : std::next(it);
+}
+
+}  // namespace sluice::master

@@ -1,0 +1,144 @@
+// Everything the master knows: the journal's state, and beside it what is learnt from sessions. The concepts around it (applications.h,
+// scheduler.h, streams.h …) are functions over this.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/conf.h"
+#include "master/journal_state.h"
+#include "master/machine.h"
+#include "master/stream.h"
+
+namespace sluice::master {
+
+enum TimerKind : std::uint32_t {
+  kTickTimer = 1,        // (app, stream)
+  kSealTimer,            // (app, stream): the wait for seals is over
+  kExecutorGraceTimer,   // (app, executor)
+  kWorkerTimer,          // (worker)
+  kDriverTimer,          // (app): the driver has been gone for too long
+  kReadyTimer,           // (app): the wait for ordered executors is over
+  kDriverRestartTimer,   // (app)
+  kReleaseTimer,         // (app)
+};
+
+struct Executor {
+  enum class Phase : std::uint8_t { kOrdered, kUp, kGone };
+  ExecutorId id;
+  std::uint32_t index = 0;  // in App.executors
+  std::uint64_t worker = 0;  // 0: none, it came by itself
+  Phase phase = Phase::kOrdered;
+  bool session = false;
+  std::uint32_t slots = 0;
+  std::uint64_t memoryBytes = 0;
+  std::string host, address;
+  std::set<std::uint64_t> broadcasts;  // it was given
+  Peer peer() const { return {Role::kExecutor, id.value}; }
+};
+
+// A broadcast value, as its driver shared it.
+struct Shared {
+  std::string bytes;
+  std::uint64_t size = 0;
+  bool whole() const { return bytes.size() == size; }
+};
+
+struct App {
+  AppId id;
+  AppRecord* record = nullptr;
+  Settings conf;
+  std::uint32_t maxFailures = 4;
+  std::int64_t driverTimeoutMs = 60'000;
+  std::optional<Peer> driver;
+  bool driverUp = false;
+  Moment driverStarted;
+  std::int64_t driverDelayMs = 1000;  // before the next start of a supervised one
+
+  absl::flat_hash_map<std::uint64_t, std::uint32_t> indices;  // of executors, by id
+  std::vector<std::unique_ptr<Executor>> executors;  // by index; gone ones stay, indices are not used again
+  std::vector<std::uint32_t> up;                     // indices, by executor id
+  std::uint32_t failedStarts = 0;                    // in a row
+  bool wantsExecutors = false, ready = false, readyArmed = false;
+  std::uint32_t defaultPartitions = 0;  // frozen with the first job
+  std::map<std::uint32_t, std::shared_ptr<Placement>> placements;  // of the present membership, by default partitions
+
+  absl::flat_hash_map<std::uint64_t, std::shared_ptr<Template>> templates;
+  std::map<std::uint64_t, Shared> broadcasts;
+  Values values;
+  std::shared_ptr<Facts> facts;  // of jobs that read no stream
+  std::map<std::pair<std::int64_t, std::uint32_t>, InstancePtr> instances;  // live ones, by time and stream
+  std::uint32_t serials = 0;
+  std::deque<EnvelopePtr> jobsToCome;  // until it is ready
+  std::map<std::int64_t, Publication> jobFiles;  // decided jobs, by time
+  std::map<std::int64_t, InstancePtr> decidedJobs;
+  std::deque<std::pair<std::uint64_t, EnvelopePtr>> answers;  // of the last jobs, by number
+  std::vector<std::int64_t> released;  // jobs that are over, to be told
+  std::deque<std::int64_t> releasedBefore;
+  std::vector<std::uint32_t> releasedAt;  // executors, by index
+  std::map<std::uint32_t, std::unique_ptr<Stream>> streams;
+  std::map<Peer, std::uint64_t> subscribers;
+  bool over = false;
+
+  Executor* executor(std::uint64_t id) const {
+    auto it = indices.find(id);
+    return it == indices.end() ? nullptr : executors[it->second].get();
+  }
+  bool isUp(std::uint32_t index) const { return index < executors.size() && executors[index]->phase == Executor::Phase::kUp; }
+};
+
+struct Worker {
+  std::uint64_t id = 0, start = 0;
+  std::string host, webui;
+  std::uint32_t slots = 0, freeSlots = 0;
+  std::uint64_t memoryBytes = 0, freeMemoryBytes = 0;
+  bool session = false, lost = false;
+  Moment heard;
+  Peer peer() const { return {Role::kWorker, id}; }
+};
+
+class State {
+ public:
+  State(Options o, Effects& e) : options(std::move(o)), effects(e) {}
+
+  Options options;
+  Effects& effects;
+  Moment now;
+  JournalState journal;
+  std::uint64_t synced = 0;
+  std::uint64_t termSequence = 0;  // nothing leaves before this is durable
+  bool started = false;
+  std::map<std::uint64_t, std::unique_ptr<App>> apps;  // running ones
+  std::map<std::uint64_t, Worker> workers;
+  std::map<std::uint64_t, std::uint64_t> appOfExecutor;
+  std::map<std::uint64_t, std::vector<ExecutorId>> announced;      // for applications that are still to come
+  std::map<std::uint64_t, std::vector<std::pair<Peer, EnvelopePtr>>> early;  // reports for them
+  std::uint64_t executorsMade = 0, epochsMade = 0, passes = 0;
+
+  // The one place where messages leave. `after` is dropped once it is durable.
+  void send(Peer to, std::shared_ptr<Envelope> envelope, std::uint64_t after = 0);
+  void resend(Peer to, const EnvelopePtr& envelope, std::uint64_t after = 0);
+  // Appends the record and applies it. Its sequence.
+  std::uint64_t commit(const proto::JournalRecord& record);
+  void log(const App& app, const std::string& line) { effects.log(app.record->appId + ": " + line); }
+
+  App* app(std::uint64_t id) const {
+    auto it = apps.find(id);
+    return it == apps.end() ? nullptr : it->second.get();
+  }
+  void reap();  // applications that are over, at the end of an event
+};
+
+template <class Body>
+std::shared_ptr<Envelope> messageOf(Body* (proto::Message::*mutableBody)(), const auto& fill) {
+  auto envelope = std::make_shared<Envelope>();
+  fill(*(envelope->message.*mutableBody)());
+  return envelope;
+}
+
+}  // namespace sluice::master

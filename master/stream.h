@@ -1,0 +1,77 @@
+// A stream that runs: what the journal does not say of it (that is in StreamRecord).
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/machine.h"
+#include "master/instance.h"
+#include "master/journal_state.h"
+#include "master/publication.h"
+
+namespace sluice::master {
+
+// The live incarnation of a receiver or planner.
+struct Receiver {
+  std::uint32_t node = 0;
+  std::uint32_t at = kNowhere;  // executor, by index; kNowhere: waits for one
+  std::int64_t sealedMs = 0;
+  bool closing = false, stopped = false;
+  EnvelopePtr start;  // for a new session
+};
+
+// A batch from its allocation until it is published.
+struct Batch {
+  Moment began, ended;  // of its computation
+  Publication files;
+  bool filesBegun = false, over = false;
+  std::deque<std::uint32_t> functions;  // driver outputs that have not run, in order
+  std::string error;                    // of the first failed output
+  std::vector<proto::Accumulate> updates;
+  std::uint64_t records = 0;
+};
+
+struct PendingCheckpoint {
+  std::int64_t whenMs = 0;  // 0: none
+  std::set<std::pair<std::uint32_t, std::int64_t>> waiting;  // executors that have not written theirs, by version
+  std::vector<std::pair<std::uint32_t, EnvelopePtr>> sent;
+  std::vector<proto::CheckpointFile> files;
+  bool writing = false;  // the manifest
+};
+
+struct Stream {
+  enum class Phase : std::uint8_t { kWaiting, kReading, kRunning, kStopping, kStopped };
+
+  std::uint32_t number = 0;
+  StreamRecord* record = nullptr;  // null until it has begun
+  EnvelopePtr request;             // StartStream, until it has begun
+  Phase phase = Phase::kWaiting;
+  std::shared_ptr<Template> plan;
+  std::shared_ptr<Facts> facts;  // of all allocations that may still be asked for
+  std::int64_t intervalMs = 0;
+  std::map<std::uint32_t, Receiver> receivers;  // by node
+  std::int64_t dueMs = 0;                       // the last tick
+  std::int64_t askedMs = 0;                     // PlanFor sent for this time
+  EnvelopePtr planned;                          // the driver's answer
+  InstancePtr running;
+  std::map<std::int64_t, Batch> batches;
+  bool functionRuns = false;  // a RunOutput has not been answered
+  std::vector<std::pair<std::uint32_t, EnvelopePtr>> restores;
+  PendingCheckpoint checkpoint;
+  bool draining = false;
+  bool lastCheckpoint = false;     // of a graceful stop: asked for
+  std::string stopError;           // why it stops, if it failed
+  std::vector<std::string> seenFiles;  // before this start
+  // Marks that become true with the sync of a record, and those that are.
+  std::deque<std::pair<std::uint64_t, std::vector<Retained>>> marksToCome;
+  absl::flat_hash_map<std::uint32_t, std::int64_t> marks;
+  std::map<std::int64_t, std::vector<proto::Input>> blocks;  // allocated, by batch, until the mark of their source passes it
+  std::map<std::uint32_t, std::vector<proto::Input::BlockRef>> freed;  // blocks to be told as released, by executor
+  std::uint32_t marksUntold = 0;  // times that marks rose since executors were last told
+};
+
+}  // namespace sluice::master

@@ -1,0 +1,450 @@
+#include "master/streams.h"
+
+#include <algorithm>
+
+#include "master/allocation.h"
+#include "master/batches.h"
+#include "master/checkpoints.h"
+#include "master/scheduler.h"
+#include "master/sources.h"
+
+namespace sluice::master {
+namespace {
+
+constexpr std::int64_t kSealWaitMs = 100;
+constexpr std::uint32_t kTellMarksEvery = 8;
+
+void answerStarted(State& s, App& app, const Stream& stream, const std::string& error, std::uint64_t after) {
+  if (!app.driver) return;
+  s.send(*app.driver, messageOf(&proto::Message::mutable_stream_started, [&](proto::StreamStarted& started) {
+           started.set_app(app.id.value), started.set_stream(stream.number), started.set_error(error);
+           if (!stream.record) return;
+           started.set_generation(stream.record->generation), started.set_zero_ms(stream.record->zeroMs);
+           started.set_restored_ms(stream.record->restoredMs);
+         }), after);
+}
+
+// ---- beginning ----
+
+// Why the checkpoint cannot be restored under this plan; empty: it can. `nodes`: its node ids to ours.
+std::string matchNodes(const proto::Manifest& manifest, const proto::Plan& plan, std::map<std::uint32_t, std::uint32_t>& nodes) {
+  if (manifest.interval_ms() != plan.interval_ms()) {
+    return "the checkpoint was made with a batch interval of " + std::to_string(manifest.interval_ms()) + " ms, not " +
+           std::to_string(plan.interval_ms()) + " ms; use that interval, or another checkpoint directory";
+  }
+  std::string missing;
+  for (const auto& file : manifest.files()) {
+    if (nodes.contains(file.node())) continue;
+    for (const auto& node : plan.nodes()) {
+      if (node.keep().state() && node.uid() == file.uid()) nodes[file.node()] = node.id();
+    }
+    if (!nodes.contains(file.node())) missing += (missing.empty() ? "" : ", ") + file.uid(), nodes[file.node()] = 0;
+  }
+  if (missing.empty()) return "";
+  return "the checkpoint holds state that this application does not have: " + missing +
+         "; give the operation the same .uid(...), or use another checkpoint directory";
+}
+
+std::int64_t gridDown(std::int64_t ms, std::int64_t zeroMs, std::int64_t intervalMs) {
+  return ms <= zeroMs ? zeroMs : zeroMs + (ms - zeroMs) / intervalMs * intervalMs;
+}
+
+std::uint32_t slotsOf(const App& app) {
+  std::uint32_t slots = 0;
+  for (const auto& executor : app.executors) {
+    if (executor->phase != Executor::Phase::kGone) slots += executor->slots;
+  }
+  return std::max(slots, 1u);
+}
+
+void addFacts(Stream& stream, std::int64_t whenMs, const proto::Allocated& allocated) {
+  for (const auto& source : allocated.sources()) {
+    if (!source.no_value()) stream.facts->sources[{source.node(), whenMs}] = std::uint32_t(source.partitions_size());
+  }
+  for (const auto& node : stream.plan->plan->nodes()) {
+    if (node.source().kind() != proto::SOURCE_BATCHES || node.kind() != proto::NODE_SOURCE) continue;
+    const auto* inputs = batchInputs(node.source(), (whenMs - stream.record->zeroMs) / stream.intervalMs);
+    if (inputs) stream.facts->sources[{node.id(), whenMs}] = batchPartitions(*inputs);
+  }
+}
+
+// What is known of a stream that has begun: facts, blocks, positions. From its record, so that a restart gives the same.
+void wire(App& app, Stream& stream, const StreamRecord& record) {
+  stream.plan = templateOf(app, record.plan, record.captures);
+  stream.intervalMs = record.plan->interval_ms();
+  stream.facts = std::make_shared<Facts>();
+  stream.facts->zeroMs = record.zeroMs;
+  stream.facts->defaultPartitions = record.defaultPartitions;
+  // Windows may reach back before the restored checkpoint: batches that stand in the plan are known for all times.
+  std::int64_t back = 0;
+  for (const auto& reach : stream.plan->reach) back = std::max(back, reach.back);
+  for (std::int64_t t = gridDown(record.resumedMs - back, record.zeroMs, stream.intervalMs); t <= record.resumedMs; t += stream.intervalMs) {
+    if (t > record.zeroMs) addFacts(stream, t, {});
+  }
+  for (const auto& [whenMs, batch] : record.batches) {
+    addFacts(stream, whenMs, batch.allocated);
+    if (batch.plan) templateOf(app, batch.plan, std::make_shared<proto::Captures>(batch.allocated.captures()));
+    for (const auto& source : batch.allocated.sources()) {
+      for (const auto& partition : source.partitions()) {
+        for (const auto& input : partition.inputs()) {
+          if (input.has_block()) stream.blocks[whenMs].push_back(input);
+        }
+      }
+    }
+  }
+  stream.dueMs = record.allocatedMs;
+}
+
+void armTick(State& s, App& app, Stream& stream) {
+  s.effects.arm({kTickTimer, app.id.value, stream.number}, Moment::of(Time(stream.dueMs + stream.intervalMs)));
+}
+
+void runStream(State& s, App& app, Stream& stream) {
+  stream.phase = Stream::Phase::kRunning;
+  stream.dueMs = std::max(stream.dueMs, gridDown(s.now.time().milliseconds(), stream.record->zeroMs, stream.intervalMs));
+  openReceivers(s, app, stream);
+  armTick(s, app, stream);
+  pump(s, app, stream);
+}
+
+void begin(State& s, App& app, Stream& stream, const proto::Manifest* manifest) {
+  const auto& request = stream.request->message.start_stream();
+  const proto::Plan& plan = request.plan();
+  std::map<std::uint32_t, std::uint32_t> nodes;
+  if (manifest) {
+    if (std::string why = matchNodes(*manifest, plan, nodes); !why.empty()) {
+      answerStarted(s, app, stream, why, 0);
+      stream.phase = Stream::Phase::kStopped;
+      return;
+    }
+  }
+  proto::JournalRecord record;
+  auto& begun = *record.mutable_stream_begun();
+  begun.set_app(app.id.value), begun.set_stream(stream.number);
+  *begun.mutable_plan() = plan, *begun.mutable_captures() = request.captures();
+  std::int64_t nowMs = s.now.time().milliseconds();
+  begun.set_generation(manifest ? manifest->generation() + 1 : 1);
+  begun.set_zero_ms(manifest ? manifest->zero_ms() : nowMs / plan.interval_ms() * plan.interval_ms());
+  begun.set_default_partitions(manifest ? manifest->default_partitions() : slotsOf(app));
+  if (manifest) {
+    // Batches that were missed are run only if their input can be had: where it stands in the plan.
+    bool again = std::any_of(plan.nodes().begin(), plan.nodes().end(), [](const auto& n) { return n.source().kind() == proto::SOURCE_BATCHES; });
+    std::int64_t last = gridDown(nowMs, manifest->zero_ms(), plan.interval_ms());
+    begun.set_restored_ms(manifest->when_ms());
+    begun.set_resumed_ms(again ? manifest->when_ms() : std::max(last, manifest->when_ms()));
+  }
+  std::uint64_t sequence = s.commit(record);
+  stream.record = &app.record->streams[stream.number];
+  if (manifest) {
+    proto::JournalRecord kept;
+    auto& taken = *kept.mutable_checkpoint_taken();
+    taken.set_app(app.id.value), taken.set_stream(stream.number), taken.set_when_ms(manifest->when_ms());
+    for (auto file : manifest->files()) file.set_node(nodes[file.node()]), *taken.add_files() = file;
+    sequence = s.commit(kept);
+    stream.seenFiles.assign(manifest->seen_files().begin(), manifest->seen_files().end());
+    for (const auto& source : manifest->unallocated()) {
+      if (!stream.record->sources.contains(source.node())) continue;
+      proto::JournalRecord waiting;
+      auto& accepted = *waiting.mutable_blocks_accepted();
+      accepted.set_app(app.id.value), accepted.set_node(source.node());
+      for (const auto& partition : source.partitions()) accepted.mutable_blocks()->MergeFrom(partition.inputs());
+      sequence = s.commit(waiting);
+    }
+  }
+  wire(app, stream, *stream.record);
+  answerStarted(s, app, stream, "", sequence);
+  runStream(s, app, stream);
+}
+
+void open(State& s, App& app, Stream& stream) {
+  const auto& plan = stream.request->message.start_stream().plan();
+  if (plan.checkpoint_directory().empty()) return begin(s, app, stream, nullptr);
+  stream.phase = Stream::Phase::kReading;
+  s.effects.readManifest(app.id, stream.number, plan.checkpoint_directory());
+}
+
+// ---- allocation ----
+
+void ask(State& s, App& app, Stream& stream, std::int64_t whenMs) {
+  if (stream.askedMs == whenMs || !app.driver || !app.driverUp) return;
+  stream.askedMs = whenMs;
+  s.send(*app.driver, messageOf(&proto::Message::mutable_plan_for, [&](proto::PlanFor& plan) {
+           plan.set_app(app.id.value), plan.set_stream(stream.number), plan.set_when_ms(whenMs);
+         }));
+}
+
+void allocate(State& s, App& app, Stream& stream, std::int64_t whenMs, bool everything) {
+  proto::JournalRecord record;
+  auto& allocated = *record.mutable_allocated();
+  allocated.set_app(app.id.value), allocated.set_stream(stream.number), allocated.set_when_ms(whenMs);
+  allocated.set_template_hash(stream.plan->hash());
+  std::uint32_t slots = 0;
+  for (std::uint32_t index : app.up) slots += app.executors[index]->slots;
+  for (auto& [node, source] : stream.record->sources) {
+    auto* allocation = allocated.add_sources();
+    allocation->set_node(node);
+    std::vector<proto::Input> inputs;
+    for (const auto& waiting : source.waiting) {
+      if (waiting.afterMs >= whenMs && !everything) break;
+      inputs.push_back(waiting.input);
+    }
+    for (auto& partition : partitionsOfBlocks(inputs, slots)) *allocation->add_partitions() = std::move(partition);
+    auto& blocks = stream.blocks[whenMs];
+    for (auto& input : inputs) {
+      if (input.has_block()) input.clear_rows(), blocks.push_back(std::move(input));
+    }
+  }
+  if (stream.planned) {
+    const auto& planned = stream.planned->message.planned();
+    *allocated.mutable_plan() = planned.plan(), *allocated.mutable_captures() = planned.captures();
+    allocated.set_template_hash(planned.plan().template_hash());
+    stream.planned = nullptr;
+  }
+  s.commit(record);
+  addFacts(stream, whenMs, allocated);
+}
+
+// False: it has to wait.
+bool allocateNext(State& s, App& app, Stream& stream) {
+  std::int64_t whenMs = stream.record->allocatedMs + stream.intervalMs;
+  if (!stream.draining && !sealed(stream, whenMs)) {
+    Moment deadline = Moment::of(Time(whenMs)) + Milliseconds(std::min(stream.intervalMs / 2, kSealWaitMs));
+    if (s.now < deadline) {
+      s.effects.arm({kSealTimer, app.id.value, stream.number}, deadline);
+      return false;
+    }
+  }
+  if (stream.record->plan->driver_planned() && !stream.planned) {
+    ask(s, app, stream, whenMs);
+    return false;
+  }
+  allocate(s, app, stream, whenMs, stream.draining && allStopped(stream));
+  return true;
+}
+
+// ---- ending ----
+
+void finishStream(State& s, App& app, Stream& stream) {
+  stream.phase = Stream::Phase::kStopped;
+  s.effects.disarm({kTickTimer, app.id.value, stream.number});
+  s.effects.disarm({kSealTimer, app.id.value, stream.number});
+  proto::JournalRecord record;
+  auto& ended = *record.mutable_stream_ended();
+  ended.set_app(app.id.value), ended.set_stream(stream.number), ended.set_error(stream.stopError);
+  std::uint64_t sequence = s.commit(record);
+  if (!app.driver) return;
+  s.send(*app.driver, messageOf(&proto::Message::mutable_stream_stopped, [&](proto::StreamStopped& stopped) {
+           stopped.set_app(app.id.value), stopped.set_stream(stream.number), stopped.set_error(stream.stopError);
+         }), sequence);
+}
+
+// A graceful stop is over when all that was received is published, and in a last checkpoint.
+void endIfDone(State& s, App& app, Stream& stream) {
+  if (stream.phase == Stream::Phase::kStopping) {
+    if (stream.batches.empty() && !stream.running) finishStream(s, app, stream);
+    return;
+  }
+  if (!stream.draining || stream.running || !stream.batches.empty()) return;
+  if (!allStopped(stream) || anyWaiting(stream) || stream.record->allocatedMs < stream.dueMs) return;
+  if (stream.checkpoint.whenMs != 0) return;
+  if (!stream.lastCheckpoint) {
+    stream.lastCheckpoint = true;
+    takeCheckpoint(s, app, stream, true);
+    if (stream.checkpoint.whenMs != 0) return;
+  }
+  finishStream(s, app, stream);
+}
+
+}  // namespace
+
+void startStream(State& s, App& app, const EnvelopePtr& envelope) {
+  std::uint32_t number = envelope->message.start_stream().stream();
+  auto& stream = app.streams[number];
+  if (stream && stream->record && stream->phase != Stream::Phase::kStopped) {
+    answerStarted(s, app, *stream, "", s.journal.last());
+    stream->askedMs = 0;
+    rerunFunction(s, app, *stream);
+    return pump(s, app, *stream);
+  }
+  if (stream && stream->phase != Stream::Phase::kStopped) return;  // it is about to begin
+  stream = std::make_unique<Stream>();
+  stream->number = number;
+  stream->request = envelope;
+  if (envelope->message.start_stream().plan().interval_ms() <= 0) {
+    stream->phase = Stream::Phase::kStopped;
+    return answerStarted(s, app, *stream, "a stream needs a batch interval above 0 ms", 0);
+  }
+  if (app.ready) open(s, app, *stream);
+}
+
+void beginWaitingStreams(State& s, App& app) {
+  for (auto& [number, stream] : app.streams) {
+    if (stream->phase != Stream::Phase::kWaiting) continue;
+    if (stream->record) {
+      runStream(s, app, *stream);
+    } else {
+      open(s, app, *stream);
+    }
+  }
+}
+
+void takeManifest(State& s, App& app, Stream& stream, const proto::Manifest* manifest, const std::string& error, const std::string& warning) {
+  if (stream.phase != Stream::Phase::kReading) return;
+  if (!warning.empty()) s.log(app, warning);
+  if (!error.empty()) {
+    stream.phase = Stream::Phase::kStopped;
+    return answerStarted(s, app, stream, error, 0);
+  }
+  begin(s, app, stream, manifest);
+}
+
+void takeRestored(State& s, App& app, const proto::Restored& restored) {
+  Executor* executor = app.executor(restored.executor());
+  if (!executor) return;
+  for (const auto& file : restored.files()) {
+    RunPtr run = app.values.keep(file.node(), restored.when_ms());
+    if (!run || file.partition() >= run->parts.size()) continue;
+    Part& part = run->parts[file.partition()];
+    if (part.state != PartState::kPlaced || part.at != executor->index) continue;
+    run->move(part, PartState::kDone);
+  }
+  for (auto& [number, stream] : app.streams) {
+    std::erase_if(stream->restores, [&](const auto& sent) {
+      const auto& restore = sent.second->message.restore();
+      return sent.first == executor->index && restore.when_ms() == restored.when_ms() &&
+             std::any_of(restored.files().begin(), restored.files().end(), [&](const auto& file) {
+               return file.node() == restore.files(0).node() && file.partition() == restore.files(0).partition();
+             });
+    });
+    if (!restored.error().empty() && stream->record && stream->phase == Stream::Phase::kRunning) {
+      stopStream(s, app, *stream, "cannot restore state: " + restored.error());
+    }
+  }
+  auto instances = app.instances;
+  for (auto& [key, instance] : instances) advance(s, app, *instance);
+}
+
+void resumeStream(State& s, App& app, Stream& stream) {
+  wire(app, stream, *stream.record);
+  recallBatches(s, app, stream);
+  queueMarks(stream, 0);
+  raiseMarks(s, app, stream);
+  stream.phase = Stream::Phase::kWaiting;
+}
+
+void tick(State& s, App& app, Stream& stream) {
+  if (stream.phase != Stream::Phase::kRunning || stream.draining) return;
+  stream.dueMs = std::max(stream.dueMs, gridDown(s.now.time().milliseconds(), stream.record->zeroMs, stream.intervalMs));
+  armTick(s, app, stream);
+  pump(s, app, stream);
+}
+
+void pump(State& s, App& app, Stream& stream) {
+  if (!stream.record || stream.record->ended) return;
+  if (stream.phase == Stream::Phase::kRunning) {
+    bool more = true;
+    while (more && stream.phase == Stream::Phase::kRunning) {
+      // What was received after the last tick of a stream that drains makes one more batch, at the next grid time.
+      if (stream.draining && allStopped(stream) && anyWaiting(stream) && stream.dueMs == stream.record->allocatedMs) {
+        stream.dueMs += stream.intervalMs;
+      }
+      more = stream.record->allocatedMs < stream.dueMs && allocateNext(s, app, stream);
+      more |= startNextBatch(s, app, stream);
+    }
+  }
+  publishBatches(s, app, stream);
+  if (stream.phase == Stream::Phase::kRunning || stream.phase == Stream::Phase::kStopping) endIfDone(s, app, stream);
+}
+
+void takePlanned(State& s, App& app, const EnvelopePtr& envelope) {
+  const auto& planned = envelope->message.planned();
+  auto found = app.streams.find(planned.stream());
+  if (found == app.streams.end() || !found->second->record) return;
+  Stream& stream = *found->second;
+  if (planned.when_ms() != stream.record->allocatedMs + stream.intervalMs || stream.planned) return;
+  if (!planned.error().empty()) {
+    return stopStream(s, app, stream, "the driver cannot plan batch " + std::to_string(planned.when_ms()) + ": " + planned.error());
+  }
+  stream.planned = envelope;
+  pump(s, app, stream);
+}
+
+void drain(State& s, App& app, Stream& stream, bool now) {
+  if (stream.phase == Stream::Phase::kStopped || !stream.record) {
+    // It never began, or is over: the driver is told (again).
+    stream.phase = Stream::Phase::kStopped;
+    if (app.driver) {
+      s.send(*app.driver, messageOf(&proto::Message::mutable_stream_stopped, [&](proto::StreamStopped& stopped) {
+               stopped.set_app(app.id.value), stopped.set_stream(stream.number), stopped.set_error(stream.stopError);
+             }), s.journal.last());
+    }
+    return;
+  }
+  if (now) return stopStream(s, app, stream, "");
+  if (stream.draining) return;
+  stream.draining = true;
+  s.effects.disarm({kTickTimer, app.id.value, stream.number});
+  closeReceivers(s, app, stream, true);
+  pump(s, app, stream);
+}
+
+void stopStream(State& s, App& app, Stream& stream, const std::string& error) {
+  if (stream.phase == Stream::Phase::kStopping || stream.phase == Stream::Phase::kStopped) return;
+  stream.phase = Stream::Phase::kStopping;
+  stream.stopError = error;
+  s.effects.disarm({kTickTimer, app.id.value, stream.number});
+  dropRunning(s, app, stream);
+  if (error.empty()) dropFunctions(stream);  // not graceful: nobody waits for the driver
+  closeReceivers(s, app, stream, false);
+  pump(s, app, stream);
+}
+
+void queueMarks(Stream& stream, std::uint64_t sequence) { stream.marksToCome.emplace_back(sequence, stream.record->retained); }
+
+void raiseMarks(State& s, App& app, Stream& stream) {
+  bool rose = false;
+  while (!stream.marksToCome.empty() && stream.marksToCome.front().first <= s.synced) {
+    for (const auto& entry : stream.marksToCome.front().second) {
+      std::int64_t below = entry.askMs;
+      if (stream.checkpoint.whenMs != 0) {  // its versions are being written
+        const auto& node = stream.plan->view.position(entry.node) >= 0 ? stream.plan->view.node(entry.node) : proto::Node::default_instance();
+        if (node.keep().state()) below = std::min(below, stream.record->cutOf({stream.checkpoint.whenMs, {}}, node));
+      }
+      auto& mark = stream.marks[entry.node];
+      if (below > mark) mark = below, rose = true;
+    }
+    stream.marksToCome.pop_front();
+  }
+  if (!rose) return;
+  app.values.release(stream.marks);
+  absl::erase_if(stream.facts->sources, [&](const auto& entry) {
+    auto mark = stream.marks.find(entry.first.first);
+    return mark != stream.marks.end() && entry.first.second < mark->second;
+  });
+  for (auto batch = stream.blocks.begin(); batch != stream.blocks.end();) {
+    std::erase_if(batch->second, [&](const proto::Input& input) {
+      auto mark = stream.marks.find(std::uint32_t(input.block().source()));
+      if (mark == stream.marks.end() || batch->first >= mark->second) return false;
+      for (std::uint64_t holder : input.holders()) {
+        if (Executor* executor = app.executor(holder); executor && app.isUp(executor->index)) stream.freed[executor->index].push_back(input.block());
+      }
+      return true;
+    });
+    batch = batch->second.empty() ? stream.blocks.erase(batch) : std::next(batch);
+  }
+  if (++stream.marksUntold < kTellMarksEvery && !stream.draining) return;
+  stream.marksUntold = 0;
+  for (std::uint32_t index : app.up) {
+    s.send(app.executors[index]->peer(), messageOf(&proto::Message::mutable_release, [&](proto::Release& release) {
+             release.set_app(app.id.value);
+             for (const auto& entry : stream.record->retained) {
+               auto* mark = release.add_marks();
+               mark->set_node(entry.node), mark->set_below_ms(stream.marks[entry.node]);
+             }
+             for (const auto& block : stream.freed[index]) *release.add_blocks() = block;
+           }));
+  }
+  stream.freed.clear();
+}
+
+}  // namespace sluice::master

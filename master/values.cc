@@ -1,0 +1,34 @@
+#include "master/values.h"
+
+namespace sluice::master {
+
+void Values::release(const absl::flat_hash_map<std::uint32_t, std::int64_t>& marks) {
+  std::int64_t highest = 0;
+  for (const auto& [node, below] : marks) highest = std::max(highest, below);
+  auto sweep = [&](std::map<Key, RunPtr>& runs, auto markedNode) {
+    for (auto it = runs.upper_bound({0, ~0u, ~0u}); it != runs.end() && it->first.whenMs < highest;) {
+      auto mark = marks.find(markedNode(it->first, *it->second));
+      bool gone = mark != marks.end() && it->first.whenMs < mark->second && it->second->unfinished == 0;
+      it = gone ? runs.erase(it) : std::next(it);
+    }
+  };
+  sweep(keeps_, [](const Key& key, const Run&) { return key.node; });
+  sweep(exchanges_, [](const Key&, const Run& run) { return run.shape().root; });
+}
+
+void Values::forget(std::uint32_t node) {
+  for (auto it = keeps_.begin(); it != keeps_.end();) {
+    if (it->first.node != node) {
+      ++it;
+      continue;
+    }
+    const Template& plan = *it->second->plan;
+    for (std::uint32_t stage : it->second->traits().below) {
+      const Stage& shape = plan.view.stages()[stage];
+      if (shape.sink == Stage::Sink::kExchange) exchanges_.erase({it->first.whenMs, shape.exchange.node, shape.exchange.edge});
+    }
+    it = keeps_.erase(it);
+  }
+}
+
+}  // namespace sluice::master

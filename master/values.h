@@ -1,0 +1,100 @@
+// Where things lie: kept values, map outputs and outputs, as far as the master knows. One Run is what one stage makes at one time.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "common/plan_view.h"
+#include "master/template.h"
+
+namespace sluice::master {
+
+inline constexpr std::uint32_t kNowhere = ~0u;
+
+enum class PartState : std::uint8_t {
+  kAbsent,
+  kPlaced,    // its task has a place, and waits there for a kept value that is still being made elsewhere (or is being restored)
+  kLaunched,  // its task was sent; a map task stays so until its instance is over (nobody tells of it)
+  kDone,      // present
+};
+
+struct Part {
+  std::uint32_t at = kNowhere;  // executor, by index
+  std::uint32_t owner = 0;      // the instance whose task makes it, by serial
+  std::uint16_t attempt = 0;    // of the newest task
+  std::uint8_t failures = 0;
+  PartState state = PartState::kAbsent;
+  bool counted = false;  // its accumulators were
+};
+
+struct Run {
+  std::shared_ptr<Template> plan;
+  std::uint32_t stage = 0;
+  std::int64_t whenMs = 0;  // the time the stage runs at
+  std::vector<Part> parts;
+  std::uint32_t absent = 0;      // how many parts are
+  std::uint32_t unfinished = 0;  // placed or launched
+  // Exchanges: where each reducer reads. `also`: a second reader elsewhere.
+  std::shared_ptr<const std::vector<std::uint32_t>> reducers;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> also;
+  std::unique_ptr<TaskReads> reads;  // of partition 0, if the stage is aligned
+
+  // Of the pass that runs now.
+  std::uint64_t pass = 0;
+  bool queued = false, wholeAsked = false, inputsAsked = false, hadParts = false;
+  std::uint32_t expanded = 0;          // of `wanted`
+  std::vector<std::uint32_t> wanted;  // parts whose tasks this pass has to place
+  std::vector<std::uint32_t> reread;  // exchanges: reducers whose readers start over: senders push them again
+
+  const Stage& shape() const { return plan->view.stages()[stage]; }
+  const StageShape& traits() const { return plan->shapes[stage]; }
+  void reset(std::uint32_t count) {
+    parts.assign(count, {});
+    absent = count, unfinished = 0;
+  }
+  void move(Part& part, PartState to) {
+    absent -= part.state == PartState::kAbsent, unfinished -= isUnfinished(part.state);
+    part.state = to;
+    absent += to == PartState::kAbsent, unfinished += isUnfinished(to);
+  }
+  static bool isUnfinished(PartState s) { return s == PartState::kPlaced || s == PartState::kLaunched; }
+};
+using RunPtr = std::shared_ptr<Run>;
+
+// Runs that outlive the job or batch that made them, or are shared: those at a time >= 0. In order of time.
+class Values {
+ public:
+  RunPtr keep(std::uint32_t node, std::int64_t whenMs) const { return find(keeps_, {whenMs, node, 0}); }
+  RunPtr exchange(ExchangeId id, std::int64_t whenMs) const { return find(exchanges_, {whenMs, id.node, id.edge}); }
+  void addKeep(std::uint32_t node, RunPtr run) { keeps_[{run->whenMs, node, 0}] = std::move(run); }
+  void addExchange(ExchangeId id, RunPtr run) { exchanges_[{run->whenMs, id.node, id.edge}] = std::move(run); }
+
+  template <class F> void each(F f) {
+    for (auto& [key, run] : keeps_) f(*run);
+    for (auto& [key, run] : exchanges_) f(*run);
+  }
+  template <class F> void eachKeep(F f) {
+    for (auto& [key, run] : keeps_) f(key.node, *run);
+  }
+  // What lies below the marks goes: kept values by their node's, segments by the mark of the node whose rows they are.
+  void release(const absl::flat_hash_map<std::uint32_t, std::int64_t>& marks);
+  void forget(std::uint32_t node);  // unpersisted: with the segments it was made from
+  std::size_t size() const { return keeps_.size() + exchanges_.size(); }
+
+ private:
+  struct Key {
+    std::int64_t whenMs;
+    std::uint32_t node, edge;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  static RunPtr find(const std::map<Key, RunPtr>& runs, Key key) {
+    auto it = runs.find(key);
+    return it == runs.end() ? nullptr : it->second;
+  }
+  std::map<Key, RunPtr> keeps_, exchanges_;
+};
+
+}  // namespace sluice::master
