@@ -1,0 +1,126 @@
+#include "client/context_core.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <random>
+
+#include "client/accumulator_registry.h"
+#include "client/launch.h"
+#include "common/master_url.h"
+#include "client/stop_signals.h"
+
+namespace sluice {
+inline namespace SLUICE_ABI {
+namespace detail {
+
+void retain(ContextCore* core) noexcept { core->references.fetch_add(1, std::memory_order_relaxed); }
+void release(ContextCore* core) noexcept {
+  if (core->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete core;
+}
+
+std::mutex& ContextCore::activeMutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+ContextCore*& ContextCore::active() {
+  static ContextCore* core = nullptr;
+  return core;
+}
+
+ContextRef ContextCore::open(Settings settings, CallSite site) {
+  std::lock_guard lock(activeMutex());
+  if (ContextCore* other = active()) {
+    throwError(ErrorKind::kIllegalState, "only one Context may be active in a process: the one made at " + siteText(other->site_) +
+                                             " is; stop it first");
+  }
+  ContextRef made(new ContextCore(std::move(settings), site));
+  active() = made.get();
+  return made;
+}
+
+ContextCore::ContextCore(Settings settings, CallSite site) : settings_(std::move(settings)), site_(site) {
+  for (const auto& warning : settings_.warnings()) std::fprintf(stderr, "sluice: %s\n", warning.c_str());
+  MasterUrl url;
+  if (parseMasterUrl(settings_.get(sluice::conf::kMaster), url).ok() && url.kind == MasterUrl::Kind::kLocal) {
+    settings_.set("sluice.task.maxFailures", std::to_string(url.failures), ConfOrigin::kProgram).IgnoreError();
+  }
+  std::unique_ptr<Backend> backend;
+  auto status = launch().openBackend ? launch().openBackend(settings_, backend) : openBackend(settings_, backend);
+  if (!status.ok()) {
+    ErrorKind kind = status.code() == absl::StatusCode::kUnavailable ? ErrorKind::kUnavailable : ErrorKind::kInvalidArgument;
+    throwError(kind, std::string_view(status.message().data(), status.message().size()));
+  }
+  std::uint64_t most = settings_.get(sluice::conf::kDriverMaxResultSize).bytes;
+  driver_ = std::make_unique<Driver>(std::move(backend), most);
+  proto::Submit submit;
+  std::random_device random;
+  submit.set_nonce(std::uint64_t(random()) << 32 | random());
+  submit.set_name(settings_.get(sluice::conf::kAppName));
+  for (const auto& [key, value] : settings_.all()) submit.add_conf(key + "=" + value);
+  submit.set_driver(launch().driver);
+  driver_->connect(std::move(submit));
+  parallelism_ = driver_->defaultParallelism();
+  if (auto named = settings_.find(sluice::conf::kDefaultParallelism); named && *named > 0) parallelism_ = std::uint32_t(*named);
+  StopSignals::watch(this);
+}
+
+ContextCore::~ContextCore() { stop(); }
+
+void ContextCore::stop(bool failed, const std::string& why) {
+  if (stopped_.exchange(true)) return;
+  StopSignals::forget(this);
+  if (driver_) driver_->close(failed, why);
+  std::lock_guard lock(activeMutex());
+  if (active() == this) active() = nullptr;
+}
+
+void ContextCore::checkActive() const {
+  if (stopped_) throwError(ErrorKind::kIllegalState, "the Context made at " + siteText(site_) + " is stopped; make a new one");
+}
+
+std::uint32_t ContextCore::defaultParallelism() const { return parallelism_; }
+
+BuiltPlan ContextCore::build(const PlanRequest& request) {
+  std::lock_guard lock(mutex_);
+  return buildPlan(request, driver_->backend().images(), templates_, broadcasts_);
+}
+
+Driver::Results ContextCore::run(const PlanRequest& request, std::vector<std::uint32_t> partitions, CallSite site) {
+  checkActive();
+  if (currentTask()) {
+    throwError(ErrorKind::kIllegalState, request.action + ": an RDD cannot be used inside a task; broadcast the data, or join");
+  }
+  Driver::Job job;
+  job.plan = build(request);
+  job.partitions = std::move(partitions);
+  job.description = request.action + " at " + siteText(site);
+  Driver::Results results = driver_->runJob(job);
+  for (const auto& update : results.updates) AccumulatorRegistry::get().merge(update.id(), update.value());
+  return results;
+}
+
+std::uint64_t ContextCore::addBroadcast(std::string_view bytes, std::string_view type) {
+  checkActive();
+  // Equal bytes of another type are another value.
+  std::uint64_t id = XXH3_64bits_withSeed(bytes.data(), bytes.size(), XXH3_64bits(type.data(), type.size()));
+  {
+    std::lock_guard lock(mutex_);
+    if (std::find(broadcasts_.begin(), broadcasts_.end(), id) == broadcasts_.end()) broadcasts_.push_back(id);
+  }
+  driver_->share(id, Bytes::of(std::string(bytes)));
+  return id;
+}
+
+void ContextCore::dropBroadcast(std::uint64_t id) {
+  {
+    std::lock_guard lock(mutex_);
+    std::erase(broadcasts_, id);
+  }
+  if (!stopped_) driver_->unshare(id);
+}
+
+}  // namespace detail
+}  // inline namespace SLUICE_ABI
+}  // namespace sluice

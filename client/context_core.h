@@ -1,0 +1,65 @@
+// What a Context and everything made from it share: settings, the driver, templates, broadcast values.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "client/driver.h"
+#include "client/plan_builder.h"
+#include "client/plan_node.h"
+#include "common/conf.h"
+
+namespace sluice {
+inline namespace SLUICE_ABI {
+namespace detail {
+
+// Any thread may run jobs; the graph itself is built by one thread at a time. One is active in a process.
+class ContextCore {
+ public:
+  // Opens the cluster and submits the application. Throws Error: a second active context, bad settings, no such master.
+  static ContextRef open(Settings settings, CallSite site);
+  ~ContextCore();
+
+  Driver& driver() { return *driver_; }
+  const Settings& settings() const { return settings_; }
+  // Ends the application. Idempotent.
+  void stop(bool failed = false, const std::string& why = {});
+  bool isStopped() const { return stopped_; }
+  void checkActive() const;
+  std::uint32_t nextNode() { return ++lastNode_; }
+  std::uint32_t nextStream() { return ++lastStream_; }
+  std::uint32_t defaultParallelism() const;
+
+  BuiltPlan build(const PlanRequest& request);
+  Driver::Results run(const PlanRequest& request, std::vector<std::uint32_t> partitions, CallSite site);
+
+  std::uint64_t addBroadcast(std::string_view bytes, std::string_view type);
+  void dropBroadcast(std::uint64_t id);
+
+  std::atomic<std::uint32_t> references{0};
+  // The active context of this process, not owned; guarded by activeMutex().
+  static std::mutex& activeMutex();
+  static ContextCore*& active();
+
+ private:
+  ContextCore(Settings settings, CallSite site);
+
+  Settings settings_;  // constant once constructed
+  const CallSite site_;
+  std::uint32_t parallelism_ = 1;
+  std::atomic<bool> stopped_{false};
+  std::atomic<std::uint32_t> lastNode_{0}, lastStream_{0};
+  std::unique_ptr<Driver> driver_;
+
+  mutable std::mutex mutex_;
+  // Guarded by mutex_.
+  TemplateTable templates_;
+  std::vector<std::uint64_t> broadcasts_;
+};
+
+}  // namespace detail
+}  // inline namespace SLUICE_ABI
+}  // namespace sluice

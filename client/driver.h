@@ -1,0 +1,209 @@
+// The driver's end of the protocol: submits the application, runs jobs, follows streams and runs their driver functions.
+// Knows messages, not types: what is planned and decoded lies above.
+#pragma once
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "client/backend.h"
+#include "client/line_printer.h"
+#include "common/envelope.h"
+#include "proto/link.pb.h"
+#include "sluice/error.h"
+
+namespace sluice {
+
+// A plan and what its lambdas captured, as built.
+struct BuiltPlan {
+  std::shared_ptr<const proto::Plan> plan;
+  proto::Captures captures;
+};
+
+// What a stream does when the master asks its driver.
+class StreamEnd {
+ public:
+  virtual ~StreamEnd() = default;
+  // The whole plan for this batch; asked once for each, in order, on a function thread. Throws Error.
+  virtual BuiltPlan planFor(std::int64_t whenMs) = 0;
+  // Runs a foreachRDD function on a function thread. Whatever it throws is told to the master.
+  virtual void runOutput(std::int64_t whenMs, std::uint32_t output, bool rerun) = 0;
+  // Told on the link's thread, in order, without a lock: notes it and returns.
+  virtual void batchDone(const proto::BatchDone& batch) = 0;
+};
+
+// Serves functions of the driver one at a time, in order, on a thread of its own that starts with the first.
+class FunctionThread {
+ public:
+  ~FunctionThread() { close(); }
+  void post(std::function<void()> work);
+  void close();  // lets what is running end; what waits is dropped
+
+ private:
+  void loop();
+  std::mutex mutex_;
+  std::condition_variable woken_;
+  std::deque<std::function<void()>> queue_;
+  bool closed_ = false;
+  std::thread thread_;
+};
+
+// Thread-safe. Blocking calls throw Error; they wait through the backend's Waiter.
+class SLUICE_INTERNAL Driver final : private DriverEnd {
+ public:
+  Driver(std::unique_ptr<Backend> backend, std::uint64_t maxResultBytes);
+  ~Driver() override;
+
+  // Submits the application and waits until the master has accepted it.
+  void connect(proto::Submit submit);
+  // Tells the master that the application has ended, and waits for its word. Then nothing is delivered any more. Idempotent.
+  void close(bool failed, const std::string& why);
+
+  Backend& backend() { return *backend_; }
+  std::uint64_t app() const { return app_; }
+  const std::string& appId() const { return appId_; }
+  std::uint32_t defaultParallelism() const { return defaultParallelism_; }
+
+  struct Job {
+    BuiltPlan plan;
+    std::vector<std::uint32_t> partitions;  // empty: all
+    std::uint32_t stream = 0;
+    std::string description;
+  };
+  struct Part {
+    std::uint32_t partition = 0;
+    std::uint64_t rows = 0;
+    Bytes bytes;
+  };
+  struct Results {
+    std::vector<Part> parts;  // in order of partition
+    std::uint32_t partitions = 0;
+    std::vector<proto::Accumulate> updates;
+  };
+  Results runJob(const Job& job);
+  void unpersist(std::uint32_t node);
+
+  // Makes a value known to the master, who gives it to executors whose captures name it.
+  void share(std::uint64_t id, Bytes value);
+  void unshare(std::uint64_t id);
+
+  proto::StreamStarted startStream(std::uint32_t stream, BuiltPlan plan, std::shared_ptr<StreamEnd> end);
+  // Waits until the stream has stopped or a batch's error is to be told. atMostMs < 0: without end. False: the time is up.
+  bool awaitStream(std::uint32_t stream, std::int64_t atMostMs);
+  // Stops the stream: gracefully, after what was received is processed, at most for this long. Returns once it has stopped.
+  void stopStream(std::uint32_t stream, bool gracefully, std::int64_t atMostMs);
+  // Whether this thread runs a function of the driver right now.
+  static bool inFunction();
+
+  // Fails whatever waits, and all that will: the application is being ended from outside.
+  void interrupt(const std::string& why);
+
+ private:
+  struct PendingJob {
+    const Job* job = nullptr;
+    bool done = false, failed = false, again = false;
+    Error error{ErrorKind::kLost, ""};
+    Results results;
+    std::uint32_t missing = 0;  // large results still to come
+  };
+  struct Fetch {
+    std::uint64_t number = 0, request = 0, executor = 0;
+    std::size_t part = 0;
+    proto::Result result;
+    std::vector<Bytes> pieces;
+    std::uint64_t rows = 0;
+    bool sent = false;
+  };
+  struct Stream {
+    BuiltPlan plan;
+    std::shared_ptr<StreamEnd> end;
+    bool started = false, stopped = false, draining = false, drainNow = false;
+    proto::StreamStarted answer;
+    std::string error;           // ended it
+    std::deque<std::string> batchErrors;
+    std::map<std::int64_t, EnvelopePtr> planned;  // answers, for questions that are repeated
+    std::int64_t lastAsked = 0;
+    struct Outcome {
+      bool done = false;
+      std::string error;
+    };
+    std::map<std::pair<std::int64_t, std::uint32_t>, Outcome> outputs;  // asked again = same answer
+  };
+  // What is sent once the lock is released: a link may run the other end's work inside send().
+  struct Outgoing {
+    std::vector<std::pair<Peer, EnvelopePtr>> messages;
+    std::vector<std::pair<Peer, std::string>> dials;
+    std::vector<std::function<void()>> calls;
+  };
+
+  void onMessage(Peer from, EnvelopePtr envelope) override;
+  void onSession(Peer with, bool up) override;
+  void lost(const std::string& why) override;
+
+  void onMaster(const EnvelopePtr& envelope, Outgoing& out);
+  void onJobDone(const EnvelopePtr& envelope, Outgoing& out);
+  void onJobFailed(const proto::JobFailed& failed, Outgoing& out);
+  void onGot(const EnvelopePtr& envelope);
+  void onPlanFor(const proto::PlanFor& ask, Outgoing& out);
+  void onRunOutput(const proto::RunOutput& ask, Outgoing& out);
+  void onBatchDone(const EnvelopePtr& envelope, Outgoing& out);
+  void onLines(const proto::Lines& lines, Outgoing& out);
+  void answerGet(Peer from, const proto::Get& get, Outgoing& out);
+  void sendFetches(Outgoing& out);
+  void failFetches(std::uint64_t executor);
+  void begin(Outgoing& out);  // a session with the master is new
+
+  EnvelopePtr runJobMessage(std::uint64_t number, const Job& job, bool withPlan);
+  EnvelopePtr startStreamMessage(std::uint32_t stream, const Stream& s);
+  void shareMessages(std::uint64_t id, const Bytes& value, Outgoing& out);
+  Results runOnce(const Job& job, bool& again);
+  void checkAlive() const;
+  void send(Outgoing& out);
+  // Runs on a function thread, or on a thread that waits.
+  void later(FunctionThread& thread, std::function<void()> work);
+  void wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& ready);
+  bool waitAtMost(std::unique_lock<std::mutex>& lock, std::int64_t atMostMs, const std::function<bool()>& ready);
+
+  std::unique_ptr<Backend> backend_;
+  const std::uint64_t maxResultBytes_;
+  bool inline_ = false;  // functions run inside wait()
+
+  // Constant once connect() returned.
+  std::uint64_t app_ = 0;
+  std::string appId_;
+  std::uint32_t defaultParallelism_ = 1;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_.
+  proto::Submit submit_;
+  bool session_ = false, submitted_ = false, ended_ = false, closing_ = false, closed_ = false;
+  std::string failed_;  // nothing can be asked any more
+  ErrorKind failedKind_ = ErrorKind::kUnavailable;
+  std::uint64_t lastJob_ = 0, lastRequest_ = 0;
+  absl::flat_hash_map<std::uint64_t, PendingJob*> jobs_;
+  absl::flat_hash_set<std::uint64_t> sentTemplates_;  // in this session
+  std::map<std::uint64_t, Fetch> fetches_;
+  std::map<std::uint64_t, proto::Member> members_;
+  std::set<std::uint64_t> executorSessions_, dialled_;
+  std::map<std::uint32_t, Stream> streams_;
+  std::map<std::uint64_t, Bytes> shared_;
+  std::uint64_t linesAt_ = 0;
+  std::deque<std::function<void()>> inlineWork_;
+  bool inlineRunning_ = false;
+
+  LinePrinter printer_;
+  FunctionThread planner_, outputs_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,168 @@
+// The pieces that transformations of RDDs and DStreams are made of.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "sluice/detail/graph.h"
+#include "sluice/ops/combine.h"
+#include "sluice/ops/functors.h"
+#include "sluice/ops/group.h"
+#include "sluice/ops/map.h"
+#include "sluice/ops/place.h"
+#include "sluice/typed.h"
+
+namespace sluice {
+inline namespace SLUICE_ABI {
+namespace detail {
+
+// Whether F can travel, and take A… . Says what is wrong once, at compile time; the method then goes on with Broken records.
+template <class F, class... A> constexpr bool usable() {
+  static_assert(kShippable<F>,
+                "sluice: this function captures something that cannot travel to the executors as bytes (a string, a container, a pointer, an RDD or "
+                "DStream); pass values with sluice::with(f, value, ...), which reach f after the record, or make it a functor with SLUICE_FIELDS");
+  static_assert(!kShippable<F> || kCallable<F, A...>,
+                "sluice: this function cannot be called with the records at hand; let it take T, const T& or auto (not T&), with std::string_view where "
+                "the records are views");
+  return kShippable<F> && kCallable<F, A...>;
+}
+
+// Whether K can be a key, and K and the values can be shuffled.
+template <class K, class... V> constexpr bool shuffles() {
+  static_assert(kEncodable<owned_t<K>> && (kEncodable<owned_t<V>> && ...),
+                "sluice: this type cannot be shuffled; add SLUICE_FIELDS(Type, field, ...) as the last line of its struct");
+  static_assert(!kEncodable<owned_t<K>> || kKeyable<owned_t<K>>, "sluice: this type cannot be a key: unordered containers and long double have no one order; use std::map, std::set, a sorted vector or double");
+  static_assert(kOwnable<K> && (kOwnable<V> && ...), "sluice: a struct with a std::string_view field cannot be shuffled; make it a template over its text type");
+  return kKeyable<owned_t<K>> && kOwnable<K> && (kEncodable<owned_t<V>> && ...) && (kOwnable<V> && ...);
+}
+// Whether records can be stored, or brought to the driver.
+template <class T> constexpr bool stores() {
+  static_assert(kEncodable<owned_t<T>>, "sluice: this type cannot be stored or sent; add SLUICE_FIELDS(Type, field, ...) as the last line of its struct");
+  static_assert(kOwnable<T>, "sluice: a struct with a std::string_view field cannot leave its task; make it a template over its text type");
+  return kEncodable<owned_t<T>> && kOwnable<T>;
+}
+
+// What the method of a handle says of each node that it makes.
+struct Method {
+  const char* name;
+  CallSite site;
+  bool stream;
+  NodeFacts facts(const TypeDesc* type, Layout layout = Layout::kUnknown, std::uint32_t partitions = 0) const {
+    NodeFacts facts{name, site, type};
+    facts.layout = layout, facts.partitions = partitions, facts.stream = stream;
+    return facts;
+  }
+};
+
+template <class Out> NodeRef step(const NodeRef& in, const OpRef& op, const Method& method, Layout layout = Layout::kUnknown) {
+  return addStep(in, op, method.facts(typeDesc<Out>(), layout));
+}
+// A step that reads everything in one partition.
+template <class Read, class Out> NodeRef gathered(const NodeRef& in, const OpRef& op, const Method& method) {
+  return addPull({NodeInput{in, Exchange::kGather, typeDesc<Read>()}}, op, method.facts(typeDesc<Out>()));
+}
+
+// Lends the key to operators that read keys as views.
+struct LendKey {
+  template <class K, class V> std::pair<view_t<K>, V> operator()(std::pair<K, V>&& record) const { return {record.first, std::move(record.second)}; }
+};
+
+// The input of a keyed operator: Own is the owned record, Read the one that the operator reads.
+template <class Own, class Read> NodeInput keyedInput(const NodeRef& in, std::uint32_t partitions, const Method& method) {
+  if (!liesByKey(in, partitions)) return {in, Exchange::kHash, typeDesc<Read>()};
+  if constexpr (std::is_same_v<Own, Read>) return {in};
+  else return {step<Read>(in, ops::Map<Own, Read, LendKey>::of({}), method, Layout::kSame)};
+}
+
+template <class K, class V, class C, class Create, class MergeV, class MergeC>
+NodeRef combined(const NodeRef& in, Create create, MergeV mergeValue, MergeC merge, int partitions, const Method& method) {
+  using Key = owned_t<K>;
+  using Made = std::pair<Key, C>;
+  using Merge = ops::Merge<Key, C, MergeC>;
+  std::uint32_t n = shufflePartitions({in}, partitions, method.name);
+  NodeRef mapSide = step<Made>(in, ops::Combine<K, V, C, Create, MergeV>::of(std::move(create), std::move(mergeValue)), method, Layout::kSame);
+  return addPull({keyedInput<Made, typename Merge::Input>(mapSide, n, method)}, Merge::of(std::move(merge)),
+                 method.facts(typeDesc<Made>(), Layout::kByKey, n));
+}
+
+template <class K, class V> NodeRef grouped(const NodeRef& in, int partitions, const Method& method) {
+  using Op = ops::Group<owned_t<K>, owned_t<V>>;
+  std::uint32_t n = shufflePartitions({in}, partitions, method.name);
+  return addPull({keyedInput<std::pair<owned_t<K>, owned_t<V>>, typename Op::Input>(in, n, method)}, Op::of(),
+                 method.facts(typeDesc<typename Op::Record>(), Layout::kByKey, n));
+}
+
+// pair<K, tuple<vector<V>…>> of inputs that hold pair<K, V> each.
+template <class K, class... V, class... Node> NodeRef cogrouped(int partitions, const Method& method, const Node&... in) {
+  using Key = owned_t<K>;
+  using Op = ops::Cogroup<Key, owned_t<V>...>;
+  std::uint32_t n = shufflePartitions({in...}, partitions, method.name);
+  return addPull({keyedInput<std::pair<Key, owned_t<V>>, std::pair<view_t<Key>, owned_t<V>>>(in, n, method)...}, Op::of(),
+                 method.facts(typeDesc<typename Op::Record>(), Layout::kByKey, n));
+}
+
+// Each value of one side with each of the other, made while they are read. An outer side without values gives one std::nullopt.
+template <class K, class V, class W, bool leftOptional, bool rightOptional> class Crossing {
+  template <class X, bool optional> using Side = std::conditional_t<optional, std::optional<X>, X>;
+
+ public:
+  using value_type = std::pair<K, std::pair<Side<V, leftOptional>, Side<W, rightOptional>>>;
+  Crossing(K key, std::vector<V> left, std::vector<W> right) : key_(std::move(key)), left_(std::move(left)), right_(std::move(right)) {
+    rows_ = leftOptional && left_.empty() ? 1 : left_.size();
+    columns_ = rightOptional && right_.empty() ? 1 : right_.size();
+    if (rows_ == 1 && columns_ == 1 && left_.empty() && right_.empty()) rows_ = 0;
+  }
+  struct End {};
+  struct Iterator {
+    const Crossing* of;
+    std::size_t row, column;
+    value_type operator*() const { return {of->key_, {side<leftOptional>(of->left_, row), side<rightOptional>(of->right_, column)}}; }
+    Iterator& operator++() {
+      if (++column == of->columns_) column = 0, ++row;
+      return *this;
+    }
+    bool operator!=(End) const { return row < of->rows_ && of->columns_ != 0; }
+  };
+  Iterator begin() const { return {this, 0, 0}; }
+  End end() const { return {}; }
+
+ private:
+  template <bool optional, class X> static Side<X, optional> side(const std::vector<X>& values, std::size_t i) {
+    if constexpr (optional) return i < values.size() ? std::optional<X>(values[i]) : std::nullopt;
+    else return values[i];
+  }
+  K key_;
+  std::vector<V> left_;
+  std::vector<W> right_;
+  std::size_t rows_, columns_;
+};
+
+template <bool leftOptional, bool rightOptional> struct Cross {
+  template <class K, class V, class W>
+  Crossing<K, V, W, leftOptional, rightOptional> operator()(std::pair<K, std::tuple<std::vector<V>, std::vector<W>>>&& record) const {
+    return {std::move(record.first), std::move(std::get<0>(record.second)), std::move(std::get<1>(record.second))};
+  }
+};
+struct AsPair {
+  template <class K, class V, class W>
+  std::pair<K, std::pair<V, W>> operator()(std::pair<K, std::tuple<V, W>>&& record) const {
+    return {std::move(record.first), {std::move(std::get<0>(record.second)), std::move(std::get<1>(record.second))}};
+  }
+};
+struct Same {
+  template <class T> T operator()(T&& record) const { return std::move(record); }
+};
+// Puts later values behind earlier ones.
+struct Append {
+  template <class V> std::vector<V> operator()(std::vector<V> all, std::vector<V> more) const {
+    if (all.empty()) return more;
+    all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+    return all;
+  }
+};
+
+}  // namespace detail
+}  // inline namespace SLUICE_ABI
+}  // namespace sluice

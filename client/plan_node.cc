@@ -1,0 +1,271 @@
+#include "client/plan_node.h"
+
+#include <algorithm>
+#include <set>
+
+#include "client/capture_scan.h"
+#include "client/context_core.h"
+#include "client/stream_core.h"
+
+namespace sluice {
+inline namespace SLUICE_ABI {
+namespace detail {
+
+void retain(PlanNode* node) noexcept { node->references.fetch_add(1, std::memory_order_relaxed); }
+
+void release(PlanNode* node) noexcept {
+  // By hand: a lineage may be too long for one destructor inside the other.
+  std::vector<PlanNode*> gone;
+  auto drop = [&](PlanNode* n) {
+    if (n->references.fetch_sub(1, std::memory_order_acq_rel) == 1) gone.push_back(n);
+  };
+  drop(node);
+  while (!gone.empty()) {
+    PlanNode* dead = gone.back();
+    gone.pop_back();
+    for (auto& input : dead->inputs) {
+      if (PlanNode* parent = input.node.get()) {
+        retain(parent);  // ours, while the handle lets go of its own
+        input.node = NodeRef();
+        drop(parent);
+      }
+    }
+    delete dead;
+  }
+}
+
+bool tryRetain(std::atomic<std::uint32_t>& references) noexcept {
+  std::uint32_t count = references.load();
+  while (count != 0 && !references.compare_exchange_weak(count, count + 1)) {
+  }
+  return count != 0;
+}
+
+std::string siteText(CallSite site) {
+  std::string_view file = site.file;
+  return std::string(file.substr(file.rfind('/') + 1)) + ":" + std::to_string(site.line);
+}
+
+std::string PlanNode::place() const { return name + " at " + siteText(site); }
+
+const PlanNode* behind(const PlanNode* node) {
+  while (node->kind == PlanNode::Kind::kAlias) node = node->inputs[0].node.get();
+  return node;
+}
+
+NodeRef newNode(ContextRef context, PlanNode::Kind kind, const NodeFacts& facts) {
+  context->checkActive();
+  NodeRef node(new PlanNode);
+  node->id = context->nextNode();
+  node->context = std::move(context);
+  node->kind = kind;
+  node->type = facts.type;
+  node->partitions = facts.partitions;
+  node->state = facts.state;
+  node->oneValueWhenEmpty = facts.oneValueWhenEmpty;
+  node->name = facts.name;
+  node->site = facts.site;
+  node->slideMs = facts.slide.milliseconds();
+  if (facts.layout == Layout::kByKey) node->byKey = true, node->keyPartitions = facts.partitions;
+  return node;
+}
+
+namespace {
+
+// A null handle of a default-constructed RDD, another context's, a started stream's: refused here, once.
+void checkInput(const NodeRef& input, const NodeFacts& facts) {
+  if (!input) throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + " at " + siteText(facts.site) + ": the RDD or DStream is empty (default-constructed)");
+  if (facts.stream) input->stream->checkDefinable(facts.name, facts.site);
+}
+
+void connect(const NodeRef& node, const NodeInput* inputs, std::size_t count, const NodeFacts& facts) {
+  for (std::size_t i = 0; i < count; ++i) {
+    NodeInput input = inputs[i];
+    if (!input.node) {
+      node->inputs.push_back(std::move(input));
+      continue;
+    }
+    PlanNode& from = *input.node;
+    if (from.context.get() != node->context.get()) {
+      throwError(ErrorKind::kInvalidArgument, node->place() + ": its inputs belong to different contexts");
+    }
+    if (facts.stream && from.stream) {
+      if (!node->stream) node->stream = from.stream;
+      else if (node->stream.get() != from.stream.get()) throwError(ErrorKind::kInvalidArgument, node->place() + ": the DStreams belong to different contexts");
+    }
+    if (facts.stream && from.slideMs != 0 && node->slideMs != 0 && !input.shifts && from.slideMs != node->slideMs) {
+      throwError(ErrorKind::kInvalidArgument, node->place() + ": the DStreams have different slides (" + std::to_string(node->slideMs) + " ms and " +
+                                                  std::to_string(from.slideMs) + " ms); bring them together with window");
+    }
+    if (node->slideMs == 0 && !input.shifts) node->slideMs = from.slideMs;
+    node->onSymbol = node->onSymbol || from.onSymbol || from.symbol != PlanNode::Symbol::kNone;
+    node->inputs.push_back(std::move(input));
+  }
+  if (facts.layout == Layout::kSame && count > 0) {
+    node->byKey = inputs[0].node->byKey, node->keyPartitions = inputs[0].node->keyPartitions;
+  }
+}
+
+void setOperator(const NodeRef& node, const OpRef& op) {
+  node->op = op;
+  if (!op.scan) return;
+  std::string to = pointerIn(std::string_view(op.captures).substr(0, op.scanSize));
+  if (to.empty()) return;
+  throwError(ErrorKind::kInvalidArgument, node->place() + ": the function captures a pointer or reference into " + to +
+                                              ", which executors cannot see; capture by value ([=]), make a literal constexpr, or pass the value with "
+                                              "sluice::with(f, value)");
+}
+
+}  // namespace
+
+NodeRef addStep(const NodeRef& input, const OpRef& op, const NodeFacts& facts) {
+  checkInput(input, facts);
+  NodeRef node = newNode(input->context, PlanNode::Kind::kStep, facts);
+  setOperator(node, op);
+  NodeInput edge{input};
+  if (op.desc && op.desc->form != OpDesc::Form::kStep) node->kind = PlanNode::Kind::kPull;
+  connect(node, &edge, 1, facts);
+  return node;
+}
+
+NodeRef addPull(std::initializer_list<NodeInput> inputs, const OpRef& op, const NodeFacts& facts) {
+  NodeRef first;
+  for (const auto& input : inputs) {
+    if (!input.node && facts.state) continue;  // its own past
+    checkInput(input.node, facts);
+    if (!first) first = input.node;
+  }
+  bool pull = op.desc->form != OpDesc::Form::kStep;
+  NodeRef node = newNode(first->context, pull ? PlanNode::Kind::kPull : PlanNode::Kind::kStep, facts);
+  setOperator(node, op);
+  connect(node, inputs.begin(), inputs.size(), facts);
+  if (facts.state) {
+    node->level = StorageLevel::MEMORY_AND_DISK;
+    for (auto& input : node->inputs) {
+      if (!input.node) input.firstShift = Duration(node->slideMs), input.shifts = 1;
+    }
+  }
+  return node;
+}
+
+NodeRef addUnion(const NodeRef* inputs, std::size_t count, const NodeFacts& facts) {
+  if (count == 0) throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + ": the list is empty; give at least one");
+  std::vector<NodeInput> edges;
+  for (std::size_t i = 0; i < count; ++i) {
+    checkInput(inputs[i], facts);
+    if (inputs[i]->type != inputs[0]->type && std::string_view(inputs[i]->type->name) != inputs[0]->type->name) {
+      throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + ": the inputs are of different types");
+    }
+    if (facts.stream && inputs[i]->slideMs != inputs[0]->slideMs) {
+      throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + " at " + siteText(facts.site) + ": the DStreams have different slides (" +
+                                                  std::to_string(inputs[0]->slideMs) + " ms and " + std::to_string(inputs[i]->slideMs) + " ms)");
+    }
+    edges.push_back({inputs[i]});
+  }
+  NodeRef node = newNode(inputs[0]->context, PlanNode::Kind::kUnion, facts);
+  connect(node, edges.data(), edges.size(), facts);
+  return node;
+}
+
+NodeRef addCoalesce(const NodeRef& input, const NodeFacts& facts) {
+  checkInput(input, facts);
+  if (facts.partitions == 0) throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + ": the number of partitions must be above 0");
+  NodeRef node = newNode(input->context, PlanNode::Kind::kCoalesce, facts);
+  NodeInput edge{input};
+  connect(node, &edge, 1, facts);
+  return node;
+}
+
+std::uint32_t partitionsOf(const NodeRef& node) {
+  const PlanNode* at = node.get();
+  for (;;) {
+    for (const auto& input : at->inputs) {
+      if (input.exchange == Exchange::kGather) return 1;
+      if (input.exchange != Exchange::kNone) return at->partitions ? at->partitions : at->context->defaultParallelism();
+    }
+    if (at->kind == PlanNode::Kind::kSource) {
+      return at->source->source.kind() == proto::SOURCE_STATIC ? std::uint32_t(at->source->source.inputs_size()) : at->context->defaultParallelism();
+    }
+    if (at->kind == PlanNode::Kind::kCoalesce) return std::min(at->partitions, partitionsOf(at->inputs[0].node));
+    if (at->kind == PlanNode::Kind::kUnion) {
+      std::uint32_t sum = 0;
+      for (const auto& input : at->inputs) sum += partitionsOf(input.node);
+      return sum;
+    }
+    if (at->inputs.empty() || !at->inputs[0].node) return at->context->defaultParallelism();
+    at = at->inputs[0].node.get();
+  }
+}
+
+std::uint32_t shufflePartitions(std::initializer_list<NodeRef> inputs, int named, const char* method) {
+  if (named < 0) throwError(ErrorKind::kInvalidArgument, std::string(method) + ": the number of partitions is " + std::to_string(named) + "; it must be above 0");
+  if (named > 0) return std::uint32_t(named);
+  const PlanNode* widest = nullptr;
+  auto width = [](const PlanNode& n) { return n.keyPartitions ? n.keyPartitions : n.context->defaultParallelism(); };
+  for (const auto& input : inputs) {
+    if (input && input->byKey && (!widest || width(*input) > width(*widest))) widest = input.get();
+  }
+  return widest ? widest->keyPartitions : 0;
+}
+
+bool liesByKey(const NodeRef& node, std::uint32_t partitions) { return node && node->byKey && node->keyPartitions == partitions; }
+
+ContextRef contextOf(const NodeRef& node) {
+  if (!node) throwError(ErrorKind::kInvalidArgument, "the RDD is empty (default-constructed)");
+  return node->context;
+}
+
+bool isSymbolic(const NodeRef& node) { return node && (node->onSymbol || node->symbol != PlanNode::Symbol::kNone || node->stream); }
+
+std::uint32_t defaultParallelism(ContextCore& context) { return context.defaultParallelism(); }
+
+void keep(const NodeRef& node, StorageLevel level, bool stream) {
+  if (stream) node->stream->checkDefinable("persist", node->site);
+  if (node->level.isKept() && level.isKept() && !(node->level == level)) {
+    throwError(ErrorKind::kInvalidArgument, node->place() + ": the storage level of what is persisted already cannot be changed; unpersist it first");
+  }
+  node->level = level;
+}
+
+void unpersist(const NodeRef& node) {
+  if (!node->level.isKept()) return;
+  node->level = StorageLevel::NONE;
+  if (!node->stream && !node->context->isStopped()) node->context->driver().unpersist(node->id);
+}
+
+StorageLevel storageLevel(const NodeRef& node) { return node->level; }
+void setUid(const NodeRef& node, std::string_view uid) { node->uid = uid; }
+void setName(const NodeRef& node, std::string_view name) { node->name = name; }
+std::uint32_t idOf(const NodeRef& node) { return node->id; }
+
+std::string describe(const NodeRef& node) {
+  std::string text;
+  std::set<const PlanNode*> seen;
+  std::vector<const PlanNode*> open{node.get()};
+  while (!open.empty()) {
+    const PlanNode* at = open.back();
+    open.pop_back();
+    if (!seen.insert(at).second) continue;
+    text += "(" + std::to_string(at->id) + ") " + at->place() + "\n";
+    for (const auto& input : at->inputs) {
+      if (input.node) open.push_back(input.node.get());
+    }
+  }
+  return text;
+}
+
+bool readsExchange(const NodeRef& node) {
+  const PlanNode* at = behind(node.get());
+  while (!at->inputs.empty() && !at->isKept()) {
+    for (const auto& input : at->inputs) {
+      if (input.exchange != Exchange::kNone) return true;
+    }
+    if (!at->inputs[0].node) return false;
+    at = behind(at->inputs[0].node.get());
+  }
+  return false;
+}
+
+}  // namespace detail
+}  // inline namespace SLUICE_ABI
+}  // namespace sluice

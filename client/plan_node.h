@@ -1,0 +1,80 @@
+// A vertex of the lineage graph as the driver holds it. Handles (RDD, DStream) point to it.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/source_spec.h"
+#include "proto/plan.pb.h"
+#include "sluice/detail/graph.h"
+#include "sluice/detail/stream_graph.h"
+
+namespace sluice {
+inline namespace SLUICE_ABI {
+namespace detail {
+
+// Constant once made, but for keep, uid and name, which the user may still set until the node is first planned. Not synchronised: an
+// application defines its graph on one thread at a time.
+class PlanNode {
+ public:
+  enum class Kind : std::uint8_t {
+    kSource,
+    kStep,
+    kPull,
+    kUnion,
+    kCoalesce,
+    kAlias,     // stands for its input as of a batch (asOfMs), or as a symbol inside transform; never in a plan
+    kPerBatch,  // made anew for each batch by a function of the driver
+  };
+  enum class Symbol : std::uint8_t {
+    kNone,
+    kPlannedOnce,  // inside transform(f(RDD)): no data exists
+    kOfItsBatch,   // inside transform(f(RDD, Time)): its data waits for this very plan
+  };
+
+  std::atomic<std::uint32_t> references{0};
+  ContextRef context;
+  StreamRef stream;  // of a DStream's node
+  std::uint32_t id = 0;
+  Kind kind = Kind::kSource;
+  OpRef op{};
+  const TypeDesc* type = nullptr;
+  std::vector<NodeInput> inputs;
+  std::uint32_t partitions = 0;
+  bool byKey = false;  // laid out by key, in `keyPartitions` (0: the default number)
+  std::uint32_t keyPartitions = 0;
+  StorageLevel level;
+  bool state = false;
+  bool oneValueWhenEmpty = false;
+  std::shared_ptr<const SourceSpec> source;
+  std::string receiverCaptures;
+  std::string name, uid;
+  CallSite site;
+  std::int64_t slideMs = 0;
+  std::int64_t asOfMs = 0;        // kAlias
+  Symbol symbol = Symbol::kNone;  // kAlias
+  bool onSymbol = false;          // hangs on a symbol
+  DriverFunctionRef perBatch;     // kPerBatch
+  std::int64_t checkpointMs = 0;  // DStream::checkpoint(interval)
+
+  bool isKept() const { return level.isKept() || state; }
+  // "map at wordcount.cc:12"
+  std::string place() const;
+};
+
+// Takes a reference unless the last one is gone already: for whoever knows the object by a plain pointer under a lock that its
+// destructor takes as well.
+bool tryRetain(std::atomic<std::uint32_t>& references) noexcept;
+
+// "wordcount.cc:12"
+std::string siteText(CallSite site);
+
+NodeRef newNode(ContextRef context, PlanNode::Kind kind, const NodeFacts& facts);
+// The node itself, or what an alias stands for.
+const PlanNode* behind(const PlanNode* node);
+
+}  // namespace detail
+}  // inline namespace SLUICE_ABI
+}  // namespace sluice

@@ -1,0 +1,250 @@
+// Sources, windows and outputs of streams.
+#include "sluice/detail/stream_graph.h"
+
+#include <charconv>
+#include <cstdio>
+#include <deque>
+#include <filesystem>
+#include <mutex>
+
+#include "client/context_core.h"
+#include "client/socket_receiver.h"
+#include "client/stream_core.h"
+
+namespace sluice {
+inline namespace SLUICE_ABI {
+namespace detail {
+
+DriverFunction::~DriverFunction() = default;
+void retain(DriverFunction* f) noexcept { __atomic_add_fetch(&f->references_, 1, __ATOMIC_RELAXED); }
+void release(DriverFunction* f) noexcept {
+  if (__atomic_sub_fetch(&f->references_, 1, __ATOMIC_ACQ_REL) == 0) delete f;
+}
+
+// ---- Sources ----
+
+std::uint16_t parsePort(std::string_view text) {
+  int port = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size() || port < 1 || port > 65535) {
+    throwError(ErrorKind::kInvalidArgument, "the port '" + std::string(text) + "' is no number from 1 to 65535");
+  }
+  return std::uint16_t(port);
+}
+
+NodeRef addReceiver(StreamCore& stream, const ReceiverDesc* receiver, std::string_view captures, StorageLevel level, const NodeFacts& facts) {
+  NodeRef node = stream.newSource(PlanNode::Kind::kSource, facts);
+  auto spec = std::make_shared<SourceSpec>();
+  spec->source.set_kind(proto::SOURCE_RECEIVER);
+  spec->source.set_copies(level.copies);
+  spec->receiver = receiver;
+  spec->seal();
+  node->source = std::move(spec);
+  node->receiverCaptures = captures;
+  return node;
+}
+
+NodeRef addSocketText(StreamCore& stream, std::string_view host, std::uint16_t port, StorageLevel level, const NodeFacts& facts) {
+  if (host.empty()) throwError(ErrorKind::kInvalidArgument, "socketTextStream: the host has no name");
+  if (port == 0) throwError(ErrorKind::kInvalidArgument, "socketTextStream: the port is 0; it must be from 1 to 65535");
+  NodeRef node = addReceiver(stream, &kSocketTextReceiver, socketTextCaptures(host, port), level, facts);
+  auto spec = std::make_shared<SourceSpec>(*node->source);
+  spec->source.set_text(true);
+  spec->seal();
+  node->source = std::move(spec);
+  return node;
+}
+
+NodeRef addNewTextFiles(StreamCore& stream, std::string_view directory, bool newFilesOnly, const NodeFacts& facts) {
+  if (directory.empty()) throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + ": the directory has no name");
+  NodeRef node = stream.newSource(PlanNode::Kind::kSource, facts);
+  auto spec = std::make_shared<SourceSpec>();
+  std::error_code error;
+  spec->source.set_kind(proto::SOURCE_FILES);
+  spec->source.set_directory(std::filesystem::absolute(std::string(directory), error).lexically_normal().string());
+  spec->source.set_new_files_only(newFilesOnly);
+  spec->source.set_text(true);
+  spec->seal();
+  node->source = std::move(spec);
+  return node;
+}
+
+class Queue {
+ public:
+  std::atomic<std::uint32_t> references{0};
+  mutable std::mutex mutex;
+  std::deque<NodeRef> rdds;  // guarded by mutex
+};
+void retain(Queue* queue) noexcept { queue->references.fetch_add(1, std::memory_order_relaxed); }
+void release(Queue* queue) noexcept {
+  if (queue->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete queue;
+}
+QueueRef newQueue() { return QueueRef(new Queue); }
+void push(Queue& queue, NodeRef rdd) {
+  std::lock_guard lock(queue.mutex);
+  queue.rdds.push_back(std::move(rdd));
+}
+std::size_t size(const Queue& queue) {
+  std::lock_guard lock(queue.mutex);
+  return queue.rdds.size();
+}
+
+NodeRef addQueue(StreamCore& stream, QueueRef queue, bool oneAtATime, NodeRef standard, const NodeFacts& facts) {
+  NodeRef node = stream.newSource(PlanNode::Kind::kPerBatch, facts);
+  ContextRef context(&stream.context());
+  NodeFacts parts{facts.name, facts.site, facts.type};
+  node->perBatch = driverFunction([queue, oneAtATime, standard, context, parts](const NodeRef*, std::size_t, Time) {
+    std::deque<NodeRef> taken;
+    {
+      std::lock_guard lock(queue->mutex);
+      if (oneAtATime && !queue->rdds.empty()) {
+        taken.push_back(std::move(queue->rdds.front()));
+        queue->rdds.pop_front();
+      } else {
+        taken.swap(queue->rdds);
+      }
+    }
+    if (taken.empty() && standard) return standard;
+    if (taken.empty()) return addRows(*context, nullptr, 0, parts);
+    std::vector<NodeRef> all(taken.begin(), taken.end());
+    return all.size() == 1 ? all[0] : addUnion(all.data(), all.size(), parts);
+  });
+  return node;
+}
+
+NodeRef addFirstBatch(StreamCore& stream, const NodeRef& rdd, const NodeFacts& facts) {
+  if (contextOf(rdd).get() != &stream.context()) throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + ": the RDD belongs to another context");
+  NodeRef node = stream.newSource(PlanNode::Kind::kSource, facts);
+  auto spec = std::make_shared<SourceSpec>();
+  spec->source.set_kind(proto::SOURCE_BATCHES);
+  spec->source.add_batches();
+  spec->seal();
+  node->source = std::move(spec);
+  stream.addFirstBatch(node, rdd);
+  return node;
+}
+
+// ---- Nodes ----
+
+Duration slideOf(const NodeRef& node) { return Duration(node->slideMs); }
+StreamRef streamOf(const NodeRef& node) {
+  if (!node || !node->stream) throwError(ErrorKind::kInvalidArgument, "the DStream is empty (default-constructed)");
+  return node->stream;
+}
+
+void checkWindow(const NodeRef& input, Duration window, Duration& slide, const char* method) {
+  Duration parent = slideOf(input);
+  if (slide.isZero()) slide = parent;
+  auto refuse = [&](const char* what, Duration given) {
+    throwError(ErrorKind::kInvalidArgument, std::string(method) + ": the " + what + " (" + given.toString() + ") must be a multiple of the slide of its input (" +
+                                                parent.toString() + ") and above 0");
+  };
+  if (window.milliseconds() <= 0 || !window.isMultipleOf(parent)) refuse("window", window);
+  if (slide.milliseconds() <= 0 || !slide.isMultipleOf(parent)) refuse("slide", slide);
+}
+
+NodeRef addWindow(const NodeRef& input, Duration window, Duration slide, const NodeFacts& facts) {
+  checkWindow(input, window, slide, facts.name);
+  streamOf(input)->checkDefinable(facts.name, facts.site);
+  keepForShifts(input);
+  NodeRef node = newNode(input->context, PlanNode::Kind::kUnion, facts);
+  node->stream = input->stream;
+  node->slideMs = slide.milliseconds();
+  NodeInput edge{input};
+  edge.shifts = std::uint32_t(window.milliseconds() / input->slideMs);
+  edge.shiftStep = Duration(input->slideMs);
+  node->inputs.push_back(std::move(edge));
+  return node;
+}
+
+void keepForShifts(const NodeRef& node) {
+  if (!node->isKept()) node->level = StorageLevel::MEMORY_AND_DISK;
+}
+
+NodeRef addPerBatch(const NodeRef* inputs, std::size_t count, DriverFunctionRef f, const NodeFacts& facts) {
+  StreamRef stream = streamOf(inputs[0]);
+  NodeRef node = stream->newSource(PlanNode::Kind::kPerBatch, facts);
+  node->perBatch = std::move(f);
+  node->slideMs = inputs[0]->slideMs;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (streamOf(inputs[i]).get() != stream.get()) throwError(ErrorKind::kInvalidArgument, node->place() + ": the DStreams belong to different contexts");
+    if (inputs[i]->slideMs != node->slideMs) throwError(ErrorKind::kInvalidArgument, node->place() + ": the DStreams have different slides");
+    node->inputs.push_back({inputs[i]});
+  }
+  return node;
+}
+
+NodeRef symbolOf(const NodeRef& stream) {
+  streamOf(stream)->checkDefinable("transform", stream->site);
+  return aliasOf(stream, PlanNode::Symbol::kPlannedOnce, 0);
+}
+
+NodeRef addTransformed(const NodeRef* inputs, std::size_t count, const NodeRef& result, const NodeFacts& facts) {
+  if (!result) throwError(ErrorKind::kUserCode, std::string(facts.name) + " at " + siteText(facts.site) + ": the function returned no RDD; return an empty one");
+  StreamRef stream = streamOf(inputs[0]);
+  NodeRef node = stream->newSource(PlanNode::Kind::kUnion, facts);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (streamOf(inputs[i]).get() != stream.get()) throwError(ErrorKind::kInvalidArgument, node->place() + ": the DStreams belong to different contexts");
+    if (inputs[i]->slideMs != inputs[0]->slideMs) throwError(ErrorKind::kInvalidArgument, node->place() + ": the DStreams have different slides");
+  }
+  if (result->context.get() != &stream->context()) throwError(ErrorKind::kInvalidArgument, node->place() + ": the function returned an RDD of another context");
+  node->slideMs = inputs[0]->slideMs;
+  node->byKey = result->byKey, node->keyPartitions = result->keyPartitions;
+  node->inputs.push_back({result});
+  return node;
+}
+
+void setCheckpointInterval(const NodeRef& node, Duration interval) {
+  streamOf(node)->checkDefinable("checkpoint", node->site);
+  if (interval.milliseconds() <= 0) throwError(ErrorKind::kInvalidArgument, "checkpoint: the interval is " + interval.toString() + "; it must be above 0");
+  node->checkpointMs = interval.milliseconds();
+}
+
+// ---- Outputs ----
+
+namespace {
+
+void add(const NodeRef& node, proto::OutputKind kind, const char* name, CallSite site, OutputRequest output, DriverFunctionRef f = {}) {
+  StreamRef stream = streamOf(node);
+  output.node = node, output.kind = kind, output.name = name, output.site = site;
+  stream->addOutput(std::move(output), std::move(f));
+}
+
+}  // namespace
+
+void addPrint(const NodeRef& lines, std::uint32_t limit, CallSite site) {
+  OutputRequest output;
+  output.limit = limit;
+  add(lines, proto::OUTPUT_PRINT, "print", site, std::move(output));
+}
+
+void addFiles(const NodeRef& lines, std::string_view prefix, std::string_view suffix, CallSite site) {
+  OutputRequest output;
+  std::error_code error;
+  // A prefix that ends in a slash, or is empty, leaves only the time as the name.
+  output.prefix = std::filesystem::absolute(prefix.empty() ? "./" : std::string(prefix), error).lexically_normal().string();
+  output.suffix = suffix;
+  add(lines, proto::OUTPUT_FILES, "saveAsTextFiles", site, std::move(output));
+}
+
+void addForEach(const NodeRef& node, DriverFunctionRef f, CallSite site) { add(node, proto::OUTPUT_DRIVER, "foreachRDD", site, {}, std::move(f)); }
+void addEffects(const NodeRef& node, CallSite site) { add(node, proto::OUTPUT_NONE, "foreachPartition", site, {}); }
+
+// ---- The stream ----
+
+StreamRef newStream(ContextRef context, Duration interval, CallSite site, bool ownsContext) {
+  return StreamRef(new StreamCore(std::move(context), interval, site, ownsContext));
+}
+ContextRef contextOf(StreamCore& stream) { return ContextRef(&stream.context()); }
+Duration intervalOf(StreamCore& stream) { return stream.interval(); }
+void setCheckpointDirectory(StreamCore& stream, std::string_view directory) { stream.setCheckpointDirectory(std::string(directory)); }
+void setRemember(StreamCore& stream, Duration duration) { stream.setRemember(duration); }
+void start(StreamCore& stream) { stream.start(); }
+bool await(StreamCore& stream, const Duration* atMost) { return stream.await(atMost); }
+void stop(StreamCore& stream, bool stopContext, bool gracefully) { stream.stop(stopContext, gracefully); }
+StreamState stateOf(StreamCore& stream) { return stream.state(); }
+void finish(StreamCore& stream, bool failed) noexcept { stream.finish(failed); }
+
+}  // namespace detail
+}  // inline namespace SLUICE_ABI
+}  // namespace sluice
