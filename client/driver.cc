@@ -402,6 +402,7 @@ void Driver::onJobDone(const EnvelopePtr& envelope, Outgoing& out) {
                                                        "); take fewer, save them to files, or raise it");
     return;
   }
+  lastJobMicroseconds_ = answer.processing_us();
   job.results.partitions = answer.partitions();
   job.results.updates.assign(answer.updates().begin(), answer.updates().end());
   for (const auto& result : answer.results()) {

@@ -1,6 +1,7 @@
 // The driver's end of the protocol: submits the application, runs jobs, follows streams and runs their driver functions.
 // Knows messages, not types: what is planned and decoded lies above.
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -105,6 +106,9 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   // Whether this thread runs a function of the driver right now.
   static bool inFunction();
 
+  // Launch to last result at the master, of the last job that is done.
+  std::int64_t lastJobMicroseconds() const { return lastJobMicroseconds_; }
+
   // Fails whatever waits, and all that will: the application is being ended from outside.
   void interrupt(const std::string& why);
 
@@ -190,6 +194,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   bool session_ = false, submitted_ = false, ended_ = false, closing_ = false, closed_ = false;
   std::string failed_;  // nothing can be asked any more
   ErrorKind failedKind_ = ErrorKind::kUnavailable;
+  std::atomic<std::int64_t> lastJobMicroseconds_{0};  // not guarded
   std::uint64_t lastJob_ = 0, lastRequest_ = 0;
   absl::flat_hash_map<std::uint64_t, PendingJob*> jobs_;
   absl::flat_hash_set<std::uint64_t> sentTemplates_;  // in this session
