@@ -97,6 +97,26 @@ TEST(FlatMap, GoesOnInTheMiddleOfARange) {
   EXPECT_EQ(flatMap<int>([](int) { return std::array<S, 200>{}; }, {1, 2}).size(), 400u);
 }
 
+#if !defined(__SANITIZE_ADDRESS__)  // which has a stack of its own for such mistakes
+// Short texts lie in the string itself, here on the stack.
+TEST(StackViews, AreRefused) {
+  auto lower = [](SV text) {
+    S local(text.substr(0, 5));
+    const char* volatile at = local.data();
+    return SV(at, local.size());
+  };
+  EXPECT_THROW(map<SV>(lower, {"hello"}), Error);
+  auto words = [](SV text) {
+    S local(text.substr(0, 5));
+    const char* volatile at = local.data();
+    return split(SV(at, local.size()), ' ');
+  };
+  EXPECT_THROW(flatMap<SV>(words, {"a b"}), Error);
+  static const S kept = "kept";
+  EXPECT_EQ(map<SV>([](SV) { return SV(kept); }, {"x"}), (std::vector<SV>{"kept"}));
+}
+#endif
+
 TEST(Functors, OfPairs) {
   using P = std::pair<S, int>;
   auto twice = [](int x) { return x * 2.5; };

@@ -85,6 +85,8 @@ template <class T> using TieOf = decltype(fieldsOf(std::declval<T&>()));
 
 // True unless a member was added and not listed. Aggregates only; not where a listed array makes the count ambiguous.
 template <class T> constexpr bool listsAllFields() {
+  if constexpr (MemberFields<T>)
+    if constexpr (!std::is_same_v<typename T::SluiceSelf, T>) return true;  // said already
   if constexpr (std::is_aggregate_v<T> && !HoldsArray<TieOf<T>>::value)
     return !takesFields<T>(std::make_index_sequence<std::tuple_size_v<TieOf<T>> + 1>());
   else

@@ -121,26 +121,26 @@ struct KeepAll {
   template <class... T> bool operator()(const T&...) const { return true; }
 };
 
-template <class In, class Out, class F> struct MapValues : Map<In, Out, OnValue<F>> {
+template <class In, class Out, class F> struct SLUICE_HIDDEN MapValues : Map<In, Out, OnValue<F>> {
   static OpRef of(F f) { return Map<In, Out, OnValue<F>>::of({std::move(f)}); }
 };
-template <class In, class Out, class F> struct FlatMapValues : FlatMap<In, Out, OnEachValue<F>> {
+template <class In, class Out, class F> struct SLUICE_HIDDEN FlatMapValues : FlatMap<In, Out, OnEachValue<F>> {
   static OpRef of(F f) { return FlatMap<In, Out, OnEachValue<F>>::of({std::move(f)}); }
 };
-template <class In, class Out, class F> struct KeyBy : Map<In, Out, WithKey<F>> {
+template <class In, class Out, class F> struct SLUICE_HIDDEN KeyBy : Map<In, Out, WithKey<F>> {
   static OpRef of(F f) { return Map<In, Out, WithKey<F>>::of({std::move(f)}); }
 };
 // Without a function of the application.
-template <class In, class Out, class F> struct FixedMap : Map<In, Out, F> {
+template <class In, class Out, class F> struct SLUICE_HIDDEN FixedMap : Map<In, Out, F> {
   static OpRef of() { return Map<In, Out, F>::of({}); }
 };
-template <class In> struct Keys : FixedMap<In, typename In::first_type, TakeKey> {};
-template <class In> struct Values : FixedMap<In, typename In::second_type, TakeValue> {};
-template <class In> struct Swap : FixedMap<In, std::pair<typename In::second_type, typename In::first_type>, SwapPair> {};
-template <class In> struct PairWithUnit : FixedMap<In, std::pair<In, Unit>, AddUnit> {};
-template <class In> struct CountOnes : FixedMap<In, std::pair<In, std::int64_t>, AddOne> {};
+template <class In> struct SLUICE_HIDDEN Keys : FixedMap<In, typename In::first_type, TakeKey> {};
+template <class In> struct SLUICE_HIDDEN Values : FixedMap<In, typename In::second_type, TakeValue> {};
+template <class In> struct SLUICE_HIDDEN Swap : FixedMap<In, std::pair<typename In::second_type, typename In::first_type>, SwapPair> {};
+template <class In> struct SLUICE_HIDDEN PairWithUnit : FixedMap<In, std::pair<In, Unit>, AddUnit> {};
+template <class In> struct SLUICE_HIDDEN CountOnes : FixedMap<In, std::pair<In, std::int64_t>, AddOne> {};
 // pair<uint32_t, T> of a direct exchange -> T
-template <class T> struct DropIndex : FixedMap<std::pair<std::uint32_t, T>, T, TakeRecord> {};
+template <class T> struct SLUICE_HIDDEN DropIndex : FixedMap<std::pair<std::uint32_t, T>, T, TakeRecord> {};
 
 }  // namespace ops
 }  // inline namespace SLUICE_ABI

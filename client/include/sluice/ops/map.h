@@ -1,9 +1,11 @@
 // map: one record for each record.
 #pragma once
 #include <cstddef>
+#include <utility>
 
 #include "sluice/ops/output_chunk.h"
 #include "sluice/shipped.h"
+#include "sluice/stack_views.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -30,6 +32,7 @@ template <class In, class Out, class F> class SLUICE_HIDDEN Map : public StepOpe
       throw;
     }
     out_.made(n);
+    if (!std::exchange(checked_, true)) [[unlikely]] checkViews(made, n);
     out = out_.chunk();
     bool all = from + n == in.size;
     at_ = all ? 0 : from + n;
@@ -40,6 +43,7 @@ template <class In, class Out, class F> class SLUICE_HIDDEN Map : public StepOpe
   F f_;
   OutputChunk<Out> out_;
   std::size_t at_ = 0;  // first input record not taken yet
+  bool checked_ = false;
 };
 
 }  // namespace ops
