@@ -53,6 +53,15 @@ struct Control {
     effects.send(to, std::move(envelope));
   }
   void log(const std::string& line) { effects.log(line); }
+  // On the disk's thread, then on the strand as an event of the machine.
+  void background(std::function<void()> work, std::function<void()> done) {
+    effects.background(std::move(work), [this, done = std::move(done)](Moment at) {
+      now = at;
+      done();
+      afterEvent();
+    });
+  }
+  std::function<void()> afterEvent;  // what every event ends with
   void arrived(const TaskPtr& task) {
     if (task->waiting > 0 && --task->waiting == 0) woken.push_back(task);
   }

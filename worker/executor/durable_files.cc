@@ -202,8 +202,8 @@ RowsPtr readStateFile(const std::string& path, const StateFile& expected, std::s
 void DurableFiles::onPublish(const proto::Publish& publish) {
   auto request = std::make_shared<const proto::Publish>(publish);
   auto error = std::make_shared<std::string>();
-  control_.effects.background([request, error] { *error = publishAll(*request); },
-                              [this, request, error](Moment) {
+  control_.background([request, error] { *error = publishAll(*request); },
+                              [this, request, error] {
                                 auto [envelope, published] = compose(&proto::Message::mutable_published);
                                 *published->mutable_instance() = request->instance();
                                 std::set<std::uint32_t> outputs;
@@ -236,7 +236,7 @@ void DurableFiles::onTakeCheckpoint(const proto::TakeCheckpoint& take) {
                        std::to_string(take.partitions(i)) + "-" + std::to_string(control_.options.executor.value) + ".rows");
     parts->push_back(std::move(part));
   }
-  auto reply = [this, parts, error, app = take.app(), stream = take.stream(), when = take.when_ms()](Moment) {
+  auto reply = [this, parts, error, app = take.app(), stream = take.stream(), when = take.when_ms()] {
     auto [envelope, written] = compose(&proto::Message::mutable_checkpoint_written);
     written->set_app(app), written->set_stream(stream), written->set_when_ms(when);
     written->set_executor(control_.options.executor.value);
@@ -246,8 +246,8 @@ void DurableFiles::onTakeCheckpoint(const proto::TakeCheckpoint& take) {
     }
     control_.send(kMasterPeer, std::move(envelope));
   };
-  if (!error->empty()) return reply(control_.now);
-  control_.effects.background(
+  if (!error->empty()) return reply();
+  control_.background(
       [parts, error, directory = take.directory(), &store = control_.store()] {
         try {
           for (Part& part : *parts) {
@@ -272,7 +272,7 @@ void DurableFiles::onRestore(const proto::Restore& restore) {
     const TypeDesc* type = plan ? plan->codeOf(file.node()).type : nullptr;
     types.emplace_back(type ? type->name : "");
   }
-  control_.effects.background(
+  control_.background(
       [request, found, error, types, &store = control_.store()] {
         try {
           for (int i = 0; i < request->files_size(); ++i) {
@@ -285,7 +285,7 @@ void DurableFiles::onRestore(const proto::Restore& restore) {
           *error = failure.what();
         }
       },
-      [this, request, found, error](Moment) {
+      [this, request, found, error] {
         auto [envelope, restored] = compose(&proto::Message::mutable_restored);
         restored->set_app(request->app()), restored->set_when_ms(request->when_ms());
         restored->set_executor(control_.options.executor.value);

@@ -463,9 +463,9 @@ void Instances::release(Scope when) {
   cancel(it->second->id);
   for (BlockId block : it->second->fetchedBlocks) values_.dropBlock(block);
   if (!it->second->staged.empty()) {
-    control_.effects.background([staged = std::move(it->second->staged)] {
+    control_.background([staged = std::move(it->second->staged)] {
       for (const std::string& path : staged) ::unlink(path.c_str());
-    }, [](Moment) {});
+    }, [] {});
   }
   instances_.erase(it);
 }

@@ -19,18 +19,21 @@ class Machine::State {
  public:
   State(Options options, Effects& effects, Runtime& runtime)
       : control{std::move(options), effects, runtime, {}}, shuffle(control), values(control), instances(control, shuffle, values),
-        templates(control, values, instances), files(control, values, templates), receivers(control, values) {}
+        templates(control, values, instances), files(control, values, templates), receivers(control, values) {
+    control.afterEvent = [this] { settle(); };
+  }
 
   // What every event begins and ends with.
   struct Event {
     Event(State& state, Moment now) : state(state) { state.control.now = now; }
-    ~Event() {
-      state.instances.pump();
-      state.easeMemory();
-    }
+    ~Event() { state.settle(); }
     State& state;
   };
 
+  void settle() {
+    instances.pump();
+    easeMemory();
+  }
   void onMessage(Peer from, const EnvelopePtr& envelope);
   void onLaunch(const EnvelopePtr& envelope);
   void onRelease(const proto::Release& release);
@@ -132,7 +135,7 @@ void Machine::State::easeMemory() {
   if (easing || !control.store().over()) return;
   easing = true;
   auto failed = std::make_shared<std::string>();
-  control.effects.background(
+  control.background(
       [&store = control.store(), failed] {
         try {
           store.makeRoom();
@@ -140,7 +143,7 @@ void Machine::State::easeMemory() {
           *failed = error.what();
         }
       },
-      [this, failed](Moment) {
+      [this, failed] {
         easing = false;
         if (!failed->empty()) control.log(*failed);
       });
@@ -169,7 +172,6 @@ void Machine::onSession(Peer with, bool up, Moment now) {
     s.report();
     s.templates.tellAgain();
     s.instances.tellAgain();
-    s.receivers.tellAgain();
   } else if (with.role == Role::kExecutor) {
     s.templates.onPeer(with.id, up);
     s.receivers.onPeer(with.id, up);

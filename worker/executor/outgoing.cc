@@ -36,7 +36,7 @@ void Outgoing::load(std::size_t first, std::size_t count) {
   auto bytes = std::make_shared<std::vector<Bytes>>();
   auto present = std::make_shared<bool>(true);
   auto self = shared_from_this();
-  control_.effects.background(
+  control_.background(
       [self, bytes, present, first, count] {
         try {
           for (std::size_t i = first; i < first + count && *present; ++i) {
@@ -48,7 +48,7 @@ void Outgoing::load(std::size_t first, std::size_t count) {
           *present = false;
         }
       },
-      [self, bytes, present, first](Moment) {
+      [self, bytes, present, first] {
         if (self->cancelled_) return;
         if (!*present) {
           self->finished_ = true;

@@ -1,0 +1,68 @@
+// One receiver on its thread: takes its records into blocks and makes it wait while too much has not been accepted.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/mutex.h"
+#include "sluice/receiver_base.h"
+#include "worker/executor/blocks.h"
+
+namespace sluice::executor {
+
+// Shared by the receiver's threads, which put records in, and the machine's strand, which takes blocks out.
+class SLUICE_INTERNAL ReceiverHost final : public BlockSink {
+ public:
+  // Called on a receiver's thread, without locks held; each must only post to the strand.
+  struct Events {
+    std::function<void()> blocksReady;
+    std::function<void(std::string why, Duration delay)> restarting;
+    std::function<void(std::string error)> reported;
+    std::function<void()> ended;
+  };
+  ReceiverHost(Events events, std::size_t mostWaitingBytes, Duration restartDelay)
+      : events_(std::move(events)), mostWaiting_(mostWaitingBytes), restartDelay_(restartDelay) {}
+
+  // The body of the thread: the receiver, started again after each restart, until stop(). `make` may throw; user code runs in it.
+  void run(const std::function<std::unique_ptr<ReceiverBase>()>& make);
+
+  void addRows(std::string_view rows, std::size_t n) override;
+  void addText(std::string_view text) override;
+  char* textSpace(std::size_t atLeast, std::size_t& size) override;
+  void textRead(std::size_t bytes) override;
+  void endText() override;
+  void storeReliably(std::string_view rows, std::size_t n) override;
+  bool stopped() const override;
+  void restart(std::string_view why, Duration delay) override;
+  void report(std::string_view error) override { events_.reported(std::string(error)); }
+
+  // ---- by the strand ----
+  // Blocks that were cut; `all`: the open one too. They are numbered from 1 in this order.
+  std::vector<CutBlock> take(bool all);
+  // All blocks up to this number, with so many bytes, are the master's now.
+  void accepted(std::uint64_t number, std::uint64_t bytes);
+  void stop();
+  void resume();  // the delay of a restart is over
+
+ private:
+  enum class Phase : std::uint8_t { kRunning, kRestarting, kResumed, kStopped };
+  void waitForRoom() REQUIRES(mutex_);
+  template <class Add> void add(Add put);
+
+  const Events events_;
+  const std::size_t mostWaiting_;
+  const Duration restartDelay_;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  BlockBuilder builder_ GUARDED_BY(mutex_);
+  std::vector<CutBlock> ready_ GUARDED_BY(mutex_);
+  std::uint64_t waitingBytes_ GUARDED_BY(mutex_) = 0;  // cut and not accepted
+  std::uint64_t lastCut_ GUARDED_BY(mutex_) = 0, accepted_ GUARDED_BY(mutex_) = 0;
+  bool announced_ GUARDED_BY(mutex_) = false;
+  Phase phase_ GUARDED_BY(mutex_) = Phase::kRunning;
+  void collect() REQUIRES(mutex_);
+};
+
+}  // namespace sluice::executor
