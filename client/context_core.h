@@ -17,7 +17,7 @@ inline namespace SLUICE_ABI {
 namespace detail {
 
 // Any thread may run jobs; the graph itself is built by one thread at a time. One is active in a process.
-class ContextCore {
+class SLUICE_INTERNAL ContextCore {
  public:
   // Opens the cluster and submits the application. Throws Error: a second active context, bad settings, no such master.
   static ContextRef open(Settings settings, CallSite site);

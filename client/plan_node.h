@@ -17,7 +17,7 @@ namespace detail {
 
 // Constant once made, but for keep, uid and name, which the user may still set until the node is first planned. Not synchronised: an
 // application defines its graph on one thread at a time.
-class PlanNode {
+class SLUICE_INTERNAL PlanNode {
  public:
   enum class Kind : std::uint8_t {
     kSource,
@@ -69,9 +69,9 @@ class PlanNode {
 bool tryRetain(std::atomic<std::uint32_t>& references) noexcept;
 
 // "wordcount.cc:12"
-std::string siteText(CallSite site);
+SLUICE_INTERNAL std::string siteText(CallSite site);
 
-NodeRef newNode(ContextRef context, PlanNode::Kind kind, const NodeFacts& facts);
+SLUICE_INTERNAL NodeRef newNode(ContextRef context, PlanNode::Kind kind, const NodeFacts& facts);
 // The node itself, or what an alias stands for.
 const PlanNode* behind(const PlanNode* node);
 

@@ -18,7 +18,7 @@ inline namespace SLUICE_ABI {
 namespace detail {
 
 // Defined on one thread; start, stop and await on any.
-class StreamCore {
+class SLUICE_INTERNAL StreamCore {
  public:
   StreamCore(ContextRef context, Duration interval, CallSite site, bool ownsContext);
   ~StreamCore();

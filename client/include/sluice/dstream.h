@@ -185,7 +185,7 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
   // f(std::vector<V> values, std::optional<S> state) -> std::optional<S>, for every known key in every batch; none forgets the key. Needs
   // a checkpoint directory. S is read from f's signature, or named: updateStateByKey<long>([](auto values, auto state) {...}).
   template <class State = void, class F> auto updateStateByKey(F f, int partitions = 0, CallSite at = CallSite::here()) const {
-    return updated<State>(std::move(f), partitions, nullptr, at);
+    return updated<State>(std::move(f), partitions, static_cast<const RDD<Broken>*>(nullptr), at);
   }
   // The first batch begins from the pairs of `initial`, which is asked for at start().
   template <class State = void, class F, class S>
