@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "sluice/split.h"
+#include "tests/bench/row.h"
 
 namespace sluice::bench {
 namespace {
