@@ -2,6 +2,8 @@
 #include "sluice/hash.h"
 
 #include <gtest/gtest.h>
+
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <cmath>
