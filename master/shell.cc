@@ -104,14 +104,16 @@ absl::Status Shell::replay() {
     if (bad.ok()) bad = absl::DataLossError("the journal's record " + std::to_string(sequence) + " " + why);
   };
   auto status = journal_->replay(
-      [&](std::uint64_t sequence, std::string_view) { refuse(sequence, "is a snapshot, which this version does not write"); },
+      [&](std::uint64_t sequence, std::string_view state) {
+        if (!state.empty()) refuse(sequence, "is a snapshot, which this version does not write");
+      },
       [&](std::uint64_t sequence, std::string_view bytes) {
         proto::JournalRecord record;
         if (!bad.ok()) return;
         if (!record.ParseFromArray(bytes.data(), int(bytes.size()))) return refuse(sequence, "cannot be read");
         if (record.what_case() == proto::JournalRecord::WHAT_NOT_SET) return refuse(sequence, "was written by a newer version of Sluice");
         note(record);
-        machine_->replay(sequence, record);
+        if (auto applied = machine_->replay(sequence, record); !applied.ok()) bad = applied;
       },
       [&](const std::string& line) { options_.log(line); });
   appended_ = durable_ = journal_->last();
