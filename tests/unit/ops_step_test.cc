@@ -76,7 +76,7 @@ TEST(FlatMap, TakesAnyRange) {
   EXPECT_EQ(flatMap<S>([](const S& text) { return S(text); }, {"ab", "c"}), (std::vector<char>{'a', 'b', 'c'}));
   EXPECT_EQ(flatMap<S>([](const S& line) { return split(line, ' '); }, {"a b"}), (std::vector<S>{"a", "b"}));
   EXPECT_EQ(flatMap<S>([](S line) { return split(std::move(line), ' '); }, {"a b"}), (std::vector<S>{"a", "b"}));
-  EXPECT_EQ(flatMap<int>([](int n) { return std::map<int, S>{{n, "x"}}; }, {1}), (std::vector<std::pair<const int, S>>{{1, "x"}}));
+  EXPECT_EQ(flatMap<int>([](int n) { return std::map<int, S>{{n, "x"}}; }, {1}), (std::vector<std::pair<int, S>>{{1, "x"}}));
   EXPECT_EQ(flatMap<int>([](int n) { return std::vector<bool>{n > 1}; }, {1, 2}).size(), 2u);
 }
 

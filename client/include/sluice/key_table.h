@@ -60,12 +60,13 @@ class SLUICE_HIDDEN Arena {
 
 template <class K> constexpr bool kNumberKey = std::is_integral_v<K> || std::is_enum_v<K>;
 
+SLUICE_HIDDEN inline constexpr std::uint64_t kKeep[17][2] = {
+    {0, 0}, {0xff, 0}, {0xffff, 0}, {0xffffff, 0}, {0xffffffff, 0}, {0xffffffffff, 0}, {0xffffffffffff, 0}, {0xffffffffffffff, 0},
+    {~0ull, 0}, {~0ull, 0xff}, {~0ull, 0xffff}, {~0ull, 0xffffff}, {~0ull, 0xffffffff}, {~0ull, 0xffffffffff}, {~0ull, 0xffffffffffff},
+    {~0ull, 0xffffffffffffff}, {~0ull, ~0ull}};
+
 // The first 16 bytes at `at`, zero from `size` on. Reads past the end of the key, but not past the end of its page.
 inline ShortKey paddedKey(const char* at, std::size_t size) {
-  static constexpr std::uint64_t kKeep[17][2] = {
-      {0, 0}, {0xff, 0}, {0xffff, 0}, {0xffffff, 0}, {0xffffffff, 0}, {0xffffffffff, 0}, {0xffffffffffff, 0}, {0xffffffffffffff, 0},
-      {~0ull, 0}, {~0ull, 0xff}, {~0ull, 0xffff}, {~0ull, 0xffffff}, {~0ull, 0xffffffff}, {~0ull, 0xffffffffff}, {~0ull, 0xffffffffffff},
-      {~0ull, 0xffffffffffffff}, {~0ull, ~0ull}};
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   if (((reinterpret_cast<std::uintptr_t>(at) - 1) & 4095) < 4080) [[likely]]  // not so for a null pointer
     return {load64(at) & kKeep[size][0], load64(at + 8) & kKeep[size][1]};

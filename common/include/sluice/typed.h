@@ -24,7 +24,7 @@ template <class T> constexpr std::string_view prettyName() {
 }
 
 // The compiler's name of T in the words of a person, zero at the end.
-template <class T> struct TypeName {
+template <class T> struct SLUICE_HIDDEN TypeName {
   static constexpr std::string_view kPretty = prettyName<T>();
   struct Text {
     std::array<char, kPretty.size() + 1> chars{};

@@ -135,8 +135,16 @@ template <class T> constexpr bool kKeyable = (detail::kindsOf<T>() & (detail::kN
 template <class T> constexpr bool kOwnable = !has_view<owned_t<T>>::value;
 
 template <class T> constexpr bool kAllViews = has_view<T>::value && !holds_text<T>::value;
+namespace detail {
+// Elements of a map may be changed once they are records of their own.
+template <class T> struct Plain { using type = T; };
+template <class A, class B> struct Plain<std::pair<const A, B>> { using type = std::pair<A, B>; };
+template <class R> using plain_t = typename Plain<std::remove_cvref_t<R>>::type;
+}  // namespace detail
+
 // What a record becomes after a function from In that returned R: views stay views iff all text in In is views.
-template <class In, class R> using record_t = std::conditional_t<kAllViews<In>, no_cstr_t<std::remove_cvref_t<R>>, owned_t<std::remove_cvref_t<R>>>;
+template <class In, class R>
+using record_t = std::conditional_t<kAllViews<In>, no_cstr_t<detail::plain_t<R>>, owned_t<detail::plain_t<R>>>;
 
 // ---- Converting what a function returned to the record it becomes ----
 
