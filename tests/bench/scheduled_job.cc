@@ -27,6 +27,7 @@ class ScheduledJob::Simulated final : public master::Effects {
     auto [submitting, submit] = compose(&proto::Message::mutable_submit);
     submit->set_nonce(1);
     submit->set_name("bench");
+    submit->add_conf("sluice.master=local[16]");  // executors come by themselves, no worker is asked for them
     for (std::uint32_t i = 1; i <= executors; ++i) in([&] { machine_.addExecutor(kApp, ExecutorId{i}); });
     receive(kDriver, submitting);
     settle();
@@ -39,7 +40,8 @@ class ScheduledJob::Simulated final : public master::Effects {
   }
 
   double runJob() {
-    EnvelopePtr job = runThreeStages(kApp, ++number_, number_ == 1 ? &plan_ : nullptr);
+    ++number_;
+    EnvelopePtr job = runThreeStages(kApp, number_, number_ == 1 ? &plan_ : nullptr);
     inside_ = 0;
     done_ = false;
     tasks_ = 0;
