@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "common/grpc/ordering.h"
+
 namespace sluice {
 namespace {
 
@@ -30,11 +32,16 @@ bool takeBytes(std::string_view& from, std::uint64_t size, std::string_view& tak
   return true;
 }
 
+// gRPC lets go of it on whichever thread sees it sent.
+void letGo(void* owner) {
+  takenFromGrpc(owner);
+  delete static_cast<std::shared_ptr<const void>*>(owner);
+}
+
 grpc::Slice sliceOf(const Bytes& bytes) {
   auto* owner = new std::shared_ptr<const void>(bytes.owner());
-  return grpc::Slice(
-      const_cast<char*>(bytes.data()), bytes.size(),
-      [](void* p) { delete static_cast<std::shared_ptr<const void>*>(p); }, owner);
+  handedToGrpc(owner);
+  return grpc::Slice(const_cast<char*>(bytes.data()), bytes.size(), letGo, owner);
 }
 
 // Copied bytes gather in `run`; a piece that is handed over ends the run.

@@ -1,6 +1,7 @@
 #include "common/grpc/grpc_link.h"
 
 #include <grpc/support/log.h>
+#include <grpcpp/grpcpp.h>
 #include <pthread.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include "common/build_id.h"
 #include "common/clock.h"
 #include "common/grpc/addresses.h"
+#include "common/grpc/ordering.h"
 #include "common/grpc/session.h"
 #include "common/timers.h"
 
@@ -175,7 +177,10 @@ absl::Status GrpcLink::Core::start(const std::vector<std::string>& listen) {
 void GrpcLink::Core::poll() {
   pthread_setname_np(pthread_self(), "link");
   void* tag;
-  for (bool ok; queue_->Next(&tag, &ok);) static_cast<Operation*>(tag)->done(ok);
+  for (bool ok; queue_->Next(&tag, &ok);) {
+    takenFromGrpc(tag);
+    static_cast<Operation*>(tag)->done(ok);
+  }
 }
 
 void GrpcLink::Core::acceptNext() {
@@ -184,9 +189,9 @@ void GrpcLink::Core::acceptNext() {
     MutexLock lock(mutex_);
     accepting_ = nullptr;
     if (closing_) return;
-    session = accepting_ = std::make_shared<Session>(*this);
+    session = accepting_ = std::make_shared<Session>(*this, Stream::toAccept(service_, *serverQueue_));
   }
-  session->accept(service_, serverQueue_);
+  session->open();
 }
 
 void GrpcLink::Core::connect(Peer to, const std::string& address) {
@@ -199,10 +204,11 @@ void GrpcLink::Core::connect(Peer to, const std::string& address) {
 
 void GrpcLink::Core::startDial(Peer to, Dial& dial) {
   ++dial.attempts;
-  dial.session = std::make_shared<Session>(*this);
+  std::string address = chooseAddress(dial.address);
+  dial.session = std::make_shared<Session>(*this, Stream::toDial(address, *queue_), address);
   dial.session->peer = to;
   all_.insert(dial.session);
-  dial.session->dial(chooseAddress(dial.address), queue_.get());
+  dial.session->open();
 }
 
 Timers& GrpcLink::Core::timers() {

@@ -1,77 +1,29 @@
 #include "common/grpc/session.h"
 
 #include "common/grpc/frame.h"
+#include "common/grpc/ordering.h"
 
 namespace sluice {
 namespace {
 
-constexpr char kMethod[] = "/sluice.Link/Session";
 constexpr std::size_t kBatchBytes = 256u << 10, kBatchEnvelopes = 64;
-
-grpc::ChannelArguments channelArguments() {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);
-  arguments.SetMaxSendMessageSize(-1);
-  // Each dial is one attempt with a connection of its own; when to try again is decided by the link.
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetServiceConfigJSON("{}");
-  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-  // A peer that is frozen or cut off, and sends no reset, is given up after this.
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  return arguments;
-}
-
-std::string lineOf(const grpc::Status& status) {
-  if (status.ok()) return "";
-  std::string text = status.error_message();
-  // "failed to connect to all addresses; last error: UNKNOWN: ipv4:1.2.3.4:5: Failed to connect to remote host:
-  // Connection refused"
-  if (std::size_t at = text.rfind("remote host: "); at != std::string::npos) text = text.substr(at + 13);
-  if (std::size_t at = text.find("last error: "); at != std::string::npos) text = text.substr(at + 12);
-  for (char& c : text) {
-    if (c == '\n') c = ' ';
-  }
-  return text.empty() ? "the connection broke" : text;
-}
 
 }  // namespace
 
-// The lock also orders what the starting thread wrote before what the polling thread reads, where a checker can see it.
 void* Session::Tag::start() {
-  MutexLock lock(session.mutex_);
   pin = session.shared_from_this();
-  return static_cast<Operation*>(this);
+  Operation* operation = this;
+  handedToGrpc(operation);
+  return operation;
 }
 
 void Session::Tag::done(bool ok) {
-  SessionPtr alive;
-  {
-    MutexLock lock(session.mutex_);
-    alive = std::move(pin);
-  }
+  SessionPtr alive = std::move(pin);
   (session.*body)(ok);
 }
 
-void Session::dial(const std::string& address, grpc::CompletionQueue* queue) {
-  address_ = address;
-  clientContext_ = std::make_unique<grpc::ClientContext>();
-  grpc::GenericStub stub(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), channelArguments()));
-  client_ = stub.PrepareCall(clientContext_.get(), kMethod, queue);
-  client_->StartCall(openTag_.start());
-}
-
-void Session::accept(grpc::AsyncGenericService& service, grpc::ServerCompletionQueue* queue) {
-  serverContext_ = std::make_unique<grpc::GenericServerContext>();
-  server_ = std::make_unique<grpc::GenericServerAsyncReaderWriter>(serverContext_.get());
-  service.RequestCall(serverContext_.get(), server_.get(), queue, queue, openTag_.start());
-}
-
 void Session::onOpen(bool ok) {
-  if (!ok && !client_) {  // the server shuts down; there was no call
+  if (!ok && !dialled()) {  // the server shuts down; there was no call
     owner_.onEnded(shared_from_this(), "");
     return;
   }
@@ -87,23 +39,17 @@ void Session::onOpen(bool ok) {
 
 void Session::read() {
   reading_ = true;
-  void* tag = readTag_.start();
-  if (client_) {
-    client_->Read(&received_, tag);
-  } else {
-    server_->Read(&received_, tag);
-  }
+  stream_->read(readTag_.start());
 }
 
 void Session::onRead(bool ok) {
   reading_ = false;
   if (!ok) return breakDown();
   decoded_.clear();
-  if (!decodeFrames(received_, decoded_)) {
+  if (!stream_->received(decoded_)) {
     cancel();
     return breakDown();
   }
-  received_.Clear();
   // What it says comes first: an answer that the owner gives inside leaves before the flow-control update of the next
   // read.
   for (auto& envelope : decoded_) owner_.onEnvelope(shared_from_this(), std::move(envelope));
@@ -138,14 +84,6 @@ void Session::drain() {
   if (end) write(batch);
 }
 
-void Session::cancel() {
-  if (client_) {
-    clientContext_->TryCancel();
-  } else {
-    serverContext_->TryCancel();
-  }
-}
-
 std::size_t Session::waitingBytes() const {
   MutexLock lock(mutex_);
   return waiting_;
@@ -162,7 +100,7 @@ bool Session::take(std::vector<EnvelopePtr>& batch) {
   if (!batch.empty()) return writing_ = true;
   if (!draining_ || endSent_) return writing_ = false;
   endSent_ = true;
-  if (client_) {
+  if (dialled()) {
     writing_ = true;
   } else {
     writing_ = false, finishing_ = true;
@@ -172,17 +110,11 @@ bool Session::take(std::vector<EnvelopePtr>& batch) {
 
 void Session::write(const std::vector<EnvelopePtr>& batch) {
   if (!batch.empty()) {
-    grpc::ByteBuffer bytes = encodeFrames(batch);
-    void* tag = writeTag_.start();
-    if (client_) {
-      client_->Write(bytes, tag);
-    } else {
-      server_->Write(bytes, tag);
-    }
-  } else if (client_) {
-    client_->WritesDone(writeTag_.start());
+    stream_->write(batch, writeTag_.start());
+  } else if (dialled()) {
+    stream_->endWrites(writeTag_.start());
   } else {
-    server_->Finish(grpc::Status::OK, finishTag_.start());
+    stream_->finish(finishTag_.start());
   }
 }
 
@@ -224,12 +156,8 @@ void Session::finishWhenIdle() {
       finishing_ = true;
     }
   }
-  if (finished_) return owner_.onEnded(shared_from_this(), lineOf(status_));
-  if (client_) {
-    client_->Finish(&status_, finishTag_.start());
-  } else {
-    server_->Finish(grpc::Status::OK, finishTag_.start());
-  }
+  if (finished_) return owner_.onEnded(shared_from_this(), stream_->failure());
+  stream_->finish(finishTag_.start());
 }
 
 void Session::onFinished(bool) {

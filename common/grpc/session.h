@@ -1,15 +1,12 @@
 // One gRPC stream: reads, queued writes, and an orderly end, for both the dialling and the accepting side.
 #pragma once
-#include <grpcpp/generic/async_generic_service.h>
-#include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/grpcpp.h>
-
 #include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "common/envelope.h"
+#include "common/grpc/stream.h"
 #include "common/ids.h"
 #include "common/mutex.h"
 
@@ -42,18 +39,18 @@ class Session : public std::enable_shared_from_this<Session> {
  public:
   enum class Phase { kOpening, kGreeting, kUp, kOver };  // kept by the owner, on the polling thread
 
-  explicit Session(SessionOwner& owner) : owner_(owner) {}
-  void dial(const std::string& address, grpc::CompletionQueue* queue);
-  void accept(grpc::AsyncGenericService& service, grpc::ServerCompletionQueue* queue);
+  Session(SessionOwner& owner, std::unique_ptr<Stream> stream, std::string address = "")
+      : owner_(owner), stream_(std::move(stream)), address_(std::move(address)) {}
+  void open() { stream_->open(openTag_.start()); }
 
   void send(EnvelopePtr envelope) EXCLUDES(mutex_);
   // Sends what waits, then ends the stream in order. What is sent later is dropped.
   void drain() EXCLUDES(mutex_);
-  void cancel();  // at once
+  void cancel() { stream_->cancel(); }  // at once
   std::size_t waitingBytes() const EXCLUDES(mutex_);
 
-  bool dialled() const { return client_ != nullptr; }
-  const std::string& address() const { return address_; }
+  bool dialled() const { return stream_->dialled(); }
+  const std::string& address() const { return address_; }  // that was dialled
   Phase phase = Phase::kOpening;
   Peer peer;             // the other side, once known
   bool greeted = false;  // it was up once
@@ -63,7 +60,7 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   struct Tag final : Operation {
     Tag(Session& s, void (Session::*b)(bool)) : session(s), body(b) {}
-    void* start() EXCLUDES(session.mutex_);
+    void* start();
     void done(bool ok) override;
     Session& session;
     void (Session::*const body)(bool);
@@ -87,16 +84,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void finishWhenIdle() EXCLUDES(mutex_);
 
   SessionOwner& owner_;
-  std::string address_;
-  std::unique_ptr<grpc::ClientContext> clientContext_;
-  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> client_;
-  std::unique_ptr<grpc::GenericServerContext> serverContext_;
-  std::unique_ptr<grpc::GenericServerAsyncReaderWriter> server_;
+  const std::unique_ptr<Stream> stream_;
+  const std::string address_;
 
   Tag openTag_{*this, &Session::onOpen}, readTag_{*this, &Session::onRead}, writeTag_{*this, &Session::onWritten},
       finishTag_{*this, &Session::onFinished};
-  grpc::ByteBuffer received_;
-  grpc::Status status_;
   bool reading_ = false, broken_ = false, finished_ = false;  // polling thread
   std::vector<EnvelopePtr> decoded_;
 
