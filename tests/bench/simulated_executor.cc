@@ -70,13 +70,15 @@ EnvelopePtr answerOf(AppId app, std::uint64_t executor, const proto::Message& me
     *prepared->mutable_instance() = launch.instance();
     prepared->set_k(launch.k());
     prepared->set_executor(executor);
-    *prepared->mutable_tasks() = launch.tasks();
-    for (int i = 0; i < launch.tasks().stage_size(); ++i) {
-      if (launch.tasks().stage(i) != 2) continue;  // the output's
+    const proto::Tasks& tasks = launch.tasks();
+    for (int i = 0; i < tasks.stage_size(); ++i) {
+      if (tasks.stage(i) != 2) continue;  // only of the output's tasks is the master told
+      proto::Tasks& done = *prepared->mutable_tasks();
+      done.add_stage(tasks.stage(i)), done.add_when_ms(tasks.when_ms(i));
+      done.add_partition(tasks.partition(i)), done.add_attempt(tasks.attempt(i));
       proto::Result* result = prepared->add_results();
-      result->set_partition(launch.tasks().partition(i));
-      result->set_attempt(launch.tasks().attempt(i));
-      result->set_attachment(-1);
+      result->set_partition(tasks.partition(i)), result->set_attempt(tasks.attempt(i));
+      result->set_rows(1), result->set_attachment(-1), result->set_executor(executor);
     }
     return envelope;
   }
