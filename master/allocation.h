@@ -9,7 +9,7 @@
 namespace sluice::master {
 
 // One partition for each block; neighbours on one executor are merged until a partition has 64 KiB or there are no more than `slots`.
-std::vector<proto::InputList> partitionsOfBlocks(const std::vector<proto::Input>& blocks, std::uint32_t slots);
+SLUICE_INTERNAL std::vector<proto::InputList> partitionsOfBlocks(const std::vector<proto::Input>& blocks, std::uint32_t slots);
 // Partitions of the k-th batch (k from 1) of a SOURCE_BATCHES; null: the stream gives no value then. Batches past the end are empty.
 const proto::InputList* batchInputs(const proto::Source& source, std::int64_t k);
 std::uint32_t batchPartitions(const proto::InputList& inputs);

@@ -160,8 +160,8 @@ void takeSubmit(State& s, Peer from, const proto::Submit& submit) {
   }
   attach(s, app, from);
   wantExecutors(s, app);  // first, so that the answer tells how many slots there will be
-  answerSubmitted(s, app, from, submit.nonce(), sequence);
   takeEarly(s, app);
+  answerSubmitted(s, app, from, submit.nonce(), sequence);
 }
 
 void driverSession(State& s, Peer driver, bool up) {

@@ -73,6 +73,7 @@ void finish(State& s, App& app, const InstancePtr& job) {
   auto* done = envelope->message.mutable_job_done();
   done->set_number(std::uint64_t(-job->whenMs));
   done->set_processing_us(s.now.us - job->started.us);
+  done->set_processing_us(s.now.us - job->started.us);
   for (auto& output : job->outputs) {
     done->set_partitions(std::uint32_t(output.have.size()));
     for (std::size_t p = 0; p < output.results.size(); ++p) {

@@ -186,35 +186,55 @@ void Pass::wantWhole(Run& run) {
   for (std::uint32_t p = 0; p < run.parts.size(); ++p) want(run, p);
 }
 
-// What its missing tasks read must be there; what unfinished ones wait for (segments) must not be missing either.
+// What its missing tasks read must be there; what unfinished ones wait for must not be missing either.
 void Pass::expand(Run& run) {
   bool first = !run.inputsAsked;
   run.inputsAsked = true;
+  bool repair = first && run.unfinished > run.wanted.size();
   if (run.traits().aligned) {
-    const Reads& reads = resolve(run, alignedReads(run));
+    resolve(run, alignedReads(run));
     if (first) {
-      for (Run* exchange : reads.shuffles) wantWhole(*exchange);
+      for (Run* exchange : resolved_.shuffles) wantWhole(*exchange);
     }
-    if (reads.kept.empty()) return;
-    auto kept = reads.kept;  // want() resolves nothing, but may grow what is wanted of this run (an earlier version of its own)
-    for (; run.expanded < run.wanted.size(); ++run.expanded) {
-      std::uint32_t p = run.wanted[run.expanded];
-      for (std::size_t i = 0; i < kept.size(); ++i) want(*kept[i], run.reads->kept[i].partition + p);
-    }
+    if (resolved_.kept.empty()) return;
+    for (std::uint32_t p = 0; repair && p < run.parts.size(); ++p) recheck(run, p, resolved_, p);
+    for (; run.expanded < run.wanted.size(); ++run.expanded) wantKept(resolved_, run.wanted[run.expanded]);
     return;
   }
-  auto demand = [&](std::uint32_t p, bool keptToo) {
+  for (std::uint32_t p = 0; repair && p < run.parts.size(); ++p) {
+    if (run.parts[p].state != PartState::kLaunched) continue;
     TaskReads own = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
-    const Reads& reads = resolve(run, own);
-    for (Run* exchange : reads.shuffles) wantWhole(*exchange);
-    for (std::size_t i = 0; keptToo && i < reads.kept.size(); ++i) want(*reads.kept[i], own.kept[i].partition);
-  };
-  if (first && run.unfinished > run.wanted.size()) {
-    for (std::uint32_t p = 0; p < run.parts.size(); ++p) {
-      if (run.parts[p].state == PartState::kLaunched) demand(p, false);
-    }
+    for (Run* exchange : resolve(run, own).shuffles) wantWhole(*exchange);
+    recheck(run, p, resolved_, 0);
   }
-  for (; run.expanded < run.wanted.size(); ++run.expanded) demand(run.wanted[run.expanded], true);
+  for (; run.expanded < run.wanted.size(); ++run.expanded) {
+    TaskReads own = run.plan->view.reads(run.shape(), run.whenMs, run.wanted[run.expanded], *in_.facts);
+    for (Run* exchange : resolve(run, own).shuffles) wantWhole(*exchange);
+    wantKept(resolved_, 0);
+  }
+}
+
+void Pass::wantKept(const Reads& reads, std::uint32_t shift) {
+  for (std::size_t i = 0; i < reads.kept.size(); ++i) want(*reads.kept[i], reads.reads->kept[i].partition + shift);
+}
+
+// A launched task may wait on its executor for a value that another task there was to make. If that one is gone, or was placed
+// elsewhere after a failure, the task has to start over with it.
+void Pass::recheck(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift) {
+  Part& part = run.parts[partition];
+  if (part.state != PartState::kLaunched || part.owner != in_.serial) return;
+  bool again = false;
+  for (std::size_t i = 0; i < reads.kept.size(); ++i) {
+    std::uint32_t p = reads.reads->kept[i].partition + shift;
+    if (p >= reads.kept[i]->parts.size()) continue;
+    const Part& value = reads.kept[i]->parts[p];
+    if (value.state == PartState::kDone) continue;
+    again |= value.state == PartState::kAbsent || value.at != part.at;
+    want(*reads.kept[i], p);
+  }
+  if (!again) return;
+  run.move(part, PartState::kAbsent);
+  want(run, partition);
 }
 
 // A state version that a kept checkpoint holds is read rather than computed.

@@ -44,6 +44,8 @@ class Pass {
   void want(Run& run, std::uint32_t partition);
   void wantWhole(Run& run);
   void expand(Run& run);
+  void wantKept(const Reads& reads, std::uint32_t shift);
+  void recheck(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift);
   bool restore(Run& run, std::uint32_t partition);
 
   // Placing and sending.

@@ -1,5 +1,7 @@
 #include "master/printed.h"
 
+#include <algorithm>
+
 namespace sluice::master {
 
 std::string printedBatch(std::int64_t whenMs, const std::vector<proto::Result>& parts, std::uint32_t limit) {

@@ -9,6 +9,6 @@
 namespace sluice::master {
 
 // `parts` by partition; `limit` items at most, then "..." if there are more.
-std::string printedBatch(std::int64_t whenMs, const std::vector<proto::Result>& parts, std::uint32_t limit);
+SLUICE_INTERNAL std::string printedBatch(std::int64_t whenMs, const std::vector<proto::Result>& parts, std::uint32_t limit);
 
 }  // namespace sluice::master

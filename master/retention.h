@@ -25,6 +25,6 @@ struct Retained {
 };
 
 // One entry for each node with a slide, in order of the plan.
-std::vector<Retained> retention(const proto::Plan& plan, const RetentionFacts& facts);
+SLUICE_INTERNAL std::vector<Retained> retention(const proto::Plan& plan, const RetentionFacts& facts);
 
 }  // namespace sluice::master

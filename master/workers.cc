@@ -206,7 +206,7 @@ bool startDriver(State& s, AppRecord& record) {
   started.set_driver(record.driver), started.set_attempt(record.driverAttempt + 1), started.set_worker(best->id);
   std::uint64_t sequence = s.commit(journaled);
   s.send(best->peer(), messageOf(&proto::Message::mutable_start_driver, [&](proto::StartDriver& start) {
-           start.set_driver(record.driver), start.set_attempt(record.driverAttempt);
+           start.set_driver(record.driver), start.set_driver_id(record.driverId), start.set_attempt(record.driverAttempt);
            *start.mutable_submit() = record.submit;
            start.mutable_submit()->set_driver(record.driver);
          }), sequence);

@@ -1,0 +1,339 @@
+// Jobs: templates, results, retries, lost executors.
+#include "tests/unit/master_fleet.h"
+
+namespace sluice::master {
+namespace {
+
+proto::Plan wordCount(std::uint64_t hash = 11, bool cached = false) {
+  PlanMaker p(hash);
+  auto words = p.step(p.constant(6));
+  auto counts = p.reduce(words);
+  if (cached) p.keep(counts);
+  return p.output(p.step(counts)).plan;
+}
+
+// Twelve rounds of shuffle, a union and a coalesce on the way.
+proto::Plan deepPlan() {
+  PlanMaker p(12);
+  auto a = p.reduce(p.step(p.constant(5)), 4);
+  auto b = p.reduce(p.step(a), 7);
+  auto& both = p.node(proto::NODE_UNION);
+  p.edge(both, a), p.edge(both, b);
+  auto few = p.coalesce(both.id(), 3);
+  auto c = p.reduce(few, 0);
+  auto all = p.reduce(c, 1, proto::EXCHANGE_GATHER);
+  auto& joined = p.node(proto::NODE_PULL);
+  p.edge(joined, c), p.edge(joined, b, proto::EXCHANGE_BROADCAST);
+  auto& last = p.node(proto::NODE_UNION);
+  p.edge(last, joined.id()), p.edge(last, all);
+  return p.output(last.id()).plan;
+}
+
+TEST(MasterJob, GivesResultsByPartition) {
+  Fleet fleet;
+  fleet.runJob(1, wordCount());
+  ASSERT_EQ(fleet.results(1).size(), 6u);  // one partition for each slot
+  auto done = fleet.received(proto::Message::kJobDone);
+  ASSERT_EQ(done.size(), 1u);
+  EXPECT_EQ(done[0].job_done().partitions(), 6u);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(done[0].job_done().results(i).partition(), std::uint32_t(i));
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kDecided), 0);  // jobs leave no trace
+}
+
+TEST(MasterJob, SendsThePlanOnce) {
+  Fleet fleet;
+  fleet.runJob(1, wordCount());
+  fleet.runJob(2, wordCount(), false);
+  EXPECT_EQ(fleet.results(2), fleet.results(1));
+  for (auto& [id, executor] : fleet.executors) EXPECT_EQ(executor->launches.size(), 2u);
+}
+
+TEST(MasterJob, AsksForAPlanItDoesNotHold) {
+  Fleet fleet;
+  fleet.runJob(1, wordCount(), false);
+  ASSERT_EQ(fleet.received(proto::Message::kNeedPlan).size(), 1u);
+  fleet.runJob(1, wordCount());
+  EXPECT_EQ(fleet.results(1).size(), 6u);
+}
+
+TEST(MasterJob, RunsASubsetOfPartitions) {
+  Fleet fleet;
+  fleet.runJob(1, wordCount());
+  fleet.runJob(2, wordCount(), false, {2, 4});
+  auto all = fleet.results(1), some = fleet.results(2);
+  EXPECT_EQ(some, (std::map<std::uint32_t, std::string>{{2, all[2]}, {4, all[4]}}));
+}
+
+TEST(MasterJob, ComputesCachedValuesOnce) {
+  Fleet fleet;
+  fleet.runJob(1, wordCount(11, true));
+  std::size_t kept = 0;
+  for (auto& [id, executor] : fleet.executors) kept += executor->kept.size();
+  EXPECT_EQ(kept, 6u);
+  for (auto& [id, executor] : fleet.executors) executor->launches.clear();
+  fleet.runJob(2, wordCount(11, true), false);
+  EXPECT_EQ(fleet.results(2), fleet.results(1));
+  int tasks = 0;
+  for (auto& [id, executor] : fleet.executors) {
+    for (const auto& launch : executor->launches) tasks += launch.tasks().stage_size();
+  }
+  EXPECT_EQ(tasks, 6);  // only what reads them
+}
+
+TEST(MasterJob, RecomputesLostCachedValues) {
+  Fleet fleet;
+  fleet.runJob(1, wordCount(11, true));
+  fleet.kill(2);
+  fleet.runJob(2, wordCount(11, true), false);
+  EXPECT_EQ(fleet.results(2), fleet.results(1));
+}
+
+TEST(MasterJob, RetriesAFailedTaskElsewhereAndCautiously) {
+  Fleet fleet;
+  std::vector<std::uint64_t> tried;
+  fleet.fails = [&](std::uint64_t executor, const Stage& stage, std::int64_t, std::uint32_t partition, std::uint32_t) -> std::optional<proto::Failed> {
+    if (stage.sink != Stage::Sink::kOutput || partition != 3) return {};
+    tried.push_back(executor);
+    if (tried.size() > 2) return {};
+    proto::Failed failed;
+    failed.set_domain(proto::DOMAIN_USER), failed.set_message("boom"), failed.set_site("map at a.cc:1");
+    return failed;
+  };
+  fleet.runJob(1, wordCount());
+  ASSERT_EQ(tried.size(), 3u);
+  EXPECT_NE(tried[0], tried[1]);
+  EXPECT_NE(tried[1], tried[2]);
+  auto cautious = [&](std::uint64_t id) {
+    const auto& launches = fleet.executors[id]->launches;
+    return std::count_if(launches.begin(), launches.end(), [](const auto& launch) { return launch.cautious(); });
+  };
+  EXPECT_EQ(cautious(tried[1]), 1);
+  EXPECT_EQ(cautious(tried[2]), 1 + (tried[2] == tried[1]));
+  Fleet calm;
+  calm.runJob(1, wordCount());
+  EXPECT_EQ(fleet.results(1), calm.results(1));
+}
+
+TEST(MasterJob, FailsAfterTheLastTry) {
+  for (bool map : {false, true}) {
+    Fleet fleet;
+    int tries = 0;
+    fleet.fails = [&](std::uint64_t, const Stage& stage, std::int64_t, std::uint32_t partition, std::uint32_t) -> std::optional<proto::Failed> {
+      if ((stage.sink == Stage::Sink::kExchange) != map || partition != 0) return {};
+      ++tries;
+      proto::Failed failed;
+      failed.set_domain(proto::DOMAIN_USER), failed.set_message("boom"), failed.set_site("map at a.cc:1");
+      return failed;
+    };
+    fleet.runJob(1, wordCount());
+    auto failed = fleet.received(proto::Message::kJobFailed);
+    ASSERT_EQ(failed.size(), 1u);
+    EXPECT_EQ(failed[0].job_failed().message(), "boom");
+    EXPECT_EQ(failed[0].job_failed().site(), "map at a.cc:1");
+    EXPECT_EQ(failed[0].job_failed().domain(), proto::DOMAIN_USER);
+    EXPECT_EQ(tries, 4);
+    fleet.fails = nullptr;
+    fleet.runJob(2, wordCount(), false);
+    EXPECT_EQ(fleet.results(2).size(), 6u);
+  }
+}
+
+// Any interleaving of messages and tasks, executors lost and joining in between: what comes out is what comes out without.
+TEST(MasterJob, HealsFromLossInAnyInterleaving) {
+  for (const auto& plan : {wordCount(), wordCount(11, true), deepPlan()}) {
+    Fleet calm(4);
+    calm.runJob(1, plan);
+    auto expected = calm.results(1);
+    for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+      SCOPED_TRACE("seed " + std::to_string(seed) + " template " + std::to_string(plan.template_hash()));
+      Fleet fleet(4);
+      fleet.settle();
+      fleet.randomly(seed);
+      for (std::uint64_t job = 1; job <= 2; ++job) {
+        fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
+                     run.set_app(1), run.set_number(job), run.set_template_hash(plan.template_hash());
+                     *run.mutable_plan() = plan;
+                   }));
+        fleet.settleRandomly(30);
+      }
+      for (std::uint64_t victim = 1; victim <= 3; ++victim) {
+        fleet.kill(victim);
+        fleet.settleRandomly(15);
+        if (victim == 2) fleet.join(9);
+      }
+      fleet.settle();
+      ASSERT_EQ(fleet.results(1), expected) << fleet.stuck();
+      ASSERT_EQ(fleet.results(2), expected);
+    }
+  }
+}
+
+// Executors die after each possible number of deliveries.
+TEST(MasterJob, HealsFromLossAtAnyMoment) {
+  for (const auto& plan : {wordCount(), wordCount(11, true), deepPlan()}) {
+    Fleet calm;
+    calm.runJob(1, plan);
+    auto expected = calm.results(1);
+    ASSERT_FALSE(expected.empty());
+    for (int moment = 0; moment < 60; ++moment) {
+      for (std::uint64_t victim : {1, 2, 3}) {
+        Fleet fleet;
+        fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
+                     run.set_app(1), run.set_number(1), run.set_template_hash(plan.template_hash());
+                     *run.mutable_plan() = plan;
+                   }));
+        fleet.settle(moment);
+        fleet.kill(victim);
+        fleet.settle(3);
+        if (moment % 3 == 0) fleet.kill(victim % 3 + 1);
+        fleet.settle();
+        EXPECT_EQ(fleet.results(1), expected) << "template " << plan.template_hash() << " moment " << moment << " victim " << victim;
+      }
+    }
+  }
+}
+
+TEST(MasterJob, WaitsForAnExecutorIfAllAreLost) {
+  Fleet fleet;
+  fleet.paused = true;
+  fleet.runJob(1, wordCount());
+  for (std::uint64_t id : {1, 2, 3}) fleet.kill(id);
+  fleet.paused = false;
+  fleet.settle();
+  EXPECT_TRUE(fleet.results(1).empty());
+  fleet.join(4);
+  fleet.settle();
+  EXPECT_EQ(fleet.results(1).size(), 6u);
+}
+
+TEST(MasterJob, RecomputesWhatIsReportedLost) {
+  Fleet fleet;
+  fleet.runJob(1, wordCount(11, true));
+  auto expected = fleet.results(1);
+  // Executor 1 has dropped a value without having been asked to.
+  ASSERT_FALSE(fleet.executors[1]->kept.empty());
+  ValueId gone = fleet.executors[1]->kept.begin()->first;
+  bool once = false;
+  fleet.fails = [&](std::uint64_t, const Stage& stage, std::int64_t, std::uint32_t partition, std::uint32_t) -> std::optional<proto::Failed> {
+    if (stage.sink != Stage::Sink::kOutput || partition != gone.partition || once) return {};
+    once = true;
+    fleet.executors[1]->kept.erase(gone);
+    proto::Failed failed;
+    failed.set_domain(proto::DOMAIN_LOST);
+    auto* missing = failed.add_missing();
+    missing->set_node(gone.node), missing->set_when_ms(gone.whenMs), missing->set_partition(gone.partition);
+    return failed;
+  };
+  fleet.runJob(2, wordCount(11, true), false);
+  EXPECT_TRUE(once);
+  EXPECT_EQ(fleet.results(2), expected);
+}
+
+TEST(MasterJob, OverlappingJobsShareCachedValues) {
+  Fleet fleet;
+  fleet.paused = true;
+  fleet.runJob(1, wordCount(11, true));
+  auto other = wordCount(13, true);
+  fleet.runJob(2, other);
+  fleet.paused = false;
+  fleet.runTasks();
+  fleet.settle();
+  EXPECT_EQ(fleet.results(1).size(), 6u);
+  EXPECT_EQ(fleet.results(2).size(), 6u);
+}
+
+TEST(MasterJob, AJobThatWaitedGoesOnWhenTheOtherFails) {
+  Fleet fleet;
+  fleet.paused = true;
+  fleet.runJob(1, wordCount(11, true));
+  fleet.runJob(2, wordCount(13, true));
+  fleet.driver(Fleet::messageOf(&proto::Message::mutable_cancel_job, [](proto::CancelJob& cancel) { cancel.set_app(1), cancel.set_number(1); }));
+  EXPECT_EQ(fleet.received(proto::Message::kJobFailed).size(), 1u);
+  fleet.paused = false;
+  fleet.runTasks();
+  fleet.settle();
+  EXPECT_EQ(fleet.results(2).size(), 6u);
+}
+
+TEST(MasterJob, ARepeatedRequestGetsTheSameAnswer) {
+  Fleet fleet;
+  fleet.runJob(1, wordCount());
+  fleet.runJob(1, wordCount());
+  EXPECT_EQ(fleet.received(proto::Message::kJobDone).size(), 2u);
+  for (auto& [id, executor] : fleet.executors) EXPECT_EQ(executor->launches.size(), 1u);
+}
+
+TEST(MasterJob, DecidesFilesBeforeItPublishesThem) {
+  PlanMaker p(14);
+  auto plan = p.output(p.reduce(p.constant(3)), proto::OUTPUT_FILES).plan;
+  Fleet fleet;
+  fleet.settle();
+  fleet.autoSync = false;
+  fleet.runJob(1, plan);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kDecided), 1);
+  for (auto& [id, executor] : fleet.executors) EXPECT_TRUE(executor->published.empty());
+  fleet.sync();
+  fleet.settle();
+  std::set<std::string> finals;
+  std::string last;
+  for (auto& [id, executor] : fleet.executors) {
+    for (const auto& publish : executor->published) {
+      for (const auto& file : publish.files()) finals.insert(file.final());
+    }
+  }
+  EXPECT_EQ(finals.size(), 7u);
+  EXPECT_TRUE(finals.contains("/out/dir/part-00000"));
+  EXPECT_TRUE(finals.contains("/out/dir/_SUCCESS"));
+  EXPECT_EQ(fleet.received(proto::Message::kJobDone).size(), 1u);
+  fleet.expectReplays();
+}
+
+TEST(MasterJob, UserCrashesCountAsFailures) {
+  Fleet fleet(6);
+  fleet.paused = true;
+  fleet.runJob(1, wordCount());
+  for (std::uint64_t id = 1; id <= 4; ++id) {
+    fleet.executors.erase(id);
+    fleet.tell({Role::kWorker, 1}, Fleet::messageOf(&proto::Message::mutable_executor_down, [&](proto::ExecutorDown& down) {
+                 down.set_executor(id), down.set_how("killed by signal 11"), down.set_user_code(true), down.set_crash("in map at a.cc:1");
+               }));
+    fleet.settle();
+  }
+  auto failed = fleet.received(proto::Message::kJobFailed);
+  ASSERT_EQ(failed.size(), 1u);
+  EXPECT_EQ(failed[0].job_failed().message(), "in map at a.cc:1 (killed by signal 11)");
+}
+
+TEST(MasterJob, ANewSessionRepeatsWhatIsUnderWay) {
+  Fleet fleet;
+  fleet.options.executorGraceMs = 1000;
+  fleet.machine = nullptr;
+  Fleet other;  // grace as it is meant: the executor comes back
+  other.paused = true;
+  other.runJob(1, wordCount());
+  for (auto& [id, executor] : other.executors) EXPECT_EQ(executor->launches.size(), 1u);
+  // The session with executor 2 broke and lost the Launch.
+  other.executors[2] = std::make_unique<FakeExecutor>(other, 2);
+  other.join(2, true);
+  other.paused = false;
+  other.settle();
+  EXPECT_EQ(other.executors[2]->launches.size(), 1u);
+  other.runTasks();
+  other.settle();
+  EXPECT_EQ(other.results(1).size(), 6u);
+}
+
+TEST(MasterJob, JobsThatAreOverAreReleasedTogether) {
+  Fleet fleet;
+  for (std::uint64_t n = 1; n <= 8; ++n) fleet.runJob(n, wordCount());
+  for (auto& [id, executor] : fleet.executors) {
+    ASSERT_EQ(executor->releases.size(), 1u);
+    EXPECT_EQ(executor->releases[0].instances_size(), 8);
+  }
+  fleet.runJob(9, wordCount());
+  fleet.advance(100);
+  for (auto& [id, executor] : fleet.executors) EXPECT_EQ(executor->releases.size(), 2u);
+}
+
+}  // namespace
+}  // namespace sluice::master

@@ -1,0 +1,510 @@
+// Streams: allocation, decisions in order, outputs, state, checkpoints, ends.
+#include "master/allocation.h"
+#include "tests/unit/master_fleet.h"
+
+namespace sluice::master {
+namespace {
+
+constexpr std::int64_t kZero = 10'000'000;  // the fleet's clock begins half a second later
+
+proto::Input block(std::uint64_t bytes = 100, std::vector<std::uint64_t> holders = {}) {
+  proto::Input input;
+  input.set_bytes(bytes), input.set_records(10);
+  input.mutable_block();
+  for (auto holder : holders) input.add_holders(holder);
+  return input;
+}
+
+// Words counted per batch and printed.
+proto::Plan counting(std::int64_t interval = 1000) {
+  PlanMaker p(21, interval);
+  return p.output(p.reduce(p.step(p.receiver())), proto::OUTPUT_PRINT).plan;
+}
+proto::Plan ofBatches(const std::vector<int>& counts, proto::OutputKind kind = proto::OUTPUT_PRINT) {
+  PlanMaker p(22, 1000);
+  return p.output(p.reduce(p.step(p.batches(counts))), kind).plan;
+}
+proto::Plan stateful(const std::vector<int>& counts, const std::string& directory = "") {
+  PlanMaker p(23, 1000);
+  auto state = p.state(p.step(p.batches(counts)));
+  p.output(p.step(state), proto::OUTPUT_PRINT);
+  p.plan.set_checkpoint_directory(directory), p.plan.set_checkpoint_interval_ms(2000);
+  return p.plan;
+}
+proto::Plan windowed(const std::vector<int>& counts) {
+  PlanMaker p(24, 1000);
+  auto counted = p.reduce(p.step(p.batches(counts)));
+  auto window = p.window(counted, 3, 2000);
+  auto& again = p.node(proto::NODE_PULL);
+  p.edge(again, window, proto::EXCHANGE_HASH);
+  again.set_slide_ms(2000);
+  return p.output(again.id(), proto::OUTPUT_PRINT).plan;
+}
+
+std::vector<std::int64_t> doneTimes(const Fleet& fleet) {
+  std::vector<std::int64_t> times;
+  for (const auto& m : fleet.received(proto::Message::kBatchDone)) times.push_back(m.batch_done().when_ms() - kZero);
+  return times;
+}
+std::vector<std::int64_t> printedTimes(const Fleet& fleet) {
+  std::vector<std::int64_t> times;
+  for (std::size_t at = 0; (at = fleet.printed.find("Time: ", at)) != std::string::npos; ++at) {
+    times.push_back(std::strtoll(fleet.printed.c_str() + at + 6, nullptr, 10) - kZero);
+  }
+  return times;
+}
+std::uint64_t receiverAt(Fleet& fleet, std::uint32_t node) {
+  for (auto& [id, executor] : fleet.executors) {
+    if (executor->receivers.contains(node)) return id;
+  }
+  return 0;
+}
+void drain(Fleet& fleet, bool now = false) {
+  fleet.driver(Fleet::messageOf(&proto::Message::mutable_drain, [&](proto::Drain& drain) {
+    drain.set_app(1), drain.set_stream(1), drain.set_now(now);
+  }));
+}
+
+TEST(MasterStream, BeginsOnTheGrid) {
+  Fleet fleet;
+  fleet.startStream(counting());
+  auto started = fleet.received(proto::Message::kStreamStarted);
+  ASSERT_EQ(started.size(), 1u);
+  EXPECT_EQ(started[0].stream_started().zero_ms(), kZero);
+  EXPECT_EQ(started[0].stream_started().error(), "");
+  EXPECT_NE(receiverAt(fleet, 1), 0u);
+  fleet.startStream(counting());  // attaches
+  EXPECT_EQ(fleet.received(proto::Message::kStreamStarted).size(), 2u);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kStreamBegun), 1);
+}
+
+TEST(MasterStream, StartedIsToldAfterItIsDurable) {
+  Fleet fleet;
+  fleet.settle();
+  fleet.autoSync = false;
+  fleet.startStream(counting());
+  EXPECT_TRUE(fleet.received(proto::Message::kStreamStarted).empty());
+  EXPECT_EQ(receiverAt(fleet, 1), 0u);
+  fleet.sync();
+  fleet.settle();
+  EXPECT_EQ(fleet.received(proto::Message::kStreamStarted).size(), 1u);
+  EXPECT_NE(receiverAt(fleet, 1), 0u);
+}
+
+TEST(MasterStream, AllocatesAtTheSealAndPrints) {
+  Fleet fleet;
+  fleet.startStream(counting());
+  auto& receiver = *fleet.executors[receiverAt(fleet, 1)];
+  receiver.seal(1, 0, {block(), block()});
+  fleet.settle();
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kBlocksAccepted), 1);
+  fleet.advance(500);  // the tick; not sealed yet
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kAllocated), 0);
+  receiver.seal(1, kZero + 1000, {block()});
+  receiver.seal(1, kZero + 1000, {block()});  // after its seal: of the next batch
+  fleet.settle();
+  ASSERT_EQ(fleet.count(proto::JournalRecord::kAllocated), 1);
+  ASSERT_EQ(fleet.count(proto::JournalRecord::kDecided), 1);
+  ASSERT_EQ(fleet.count(proto::JournalRecord::kPublished), 1);
+  EXPECT_EQ(doneTimes(fleet), std::vector<std::int64_t>{1000});
+  EXPECT_EQ(fleet.received(proto::Message::kBatchDone)[0].batch_done().records(), 30u);
+  EXPECT_EQ(fleet.printed.substr(0, 44), std::string(43, '-') + "\n");
+  EXPECT_NE(fleet.printed.find("\nTime: 10001000 ms\n" + std::string(43, '-') + "\n("), std::string::npos);
+  EXPECT_EQ(fleet.printed.substr(fleet.printed.size() - 3), ")\n\n");
+  fleet.expectReplays();
+}
+
+TEST(MasterStream, DoesNotWaitForSealsForEver) {
+  Fleet fleet;
+  fleet.startStream(counting());
+  fleet.executors[receiverAt(fleet, 1)]->seal(1, 0, {block()});
+  fleet.advance(599);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kAllocated), 0);
+  fleet.advance(2);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kAllocated), 1);
+}
+
+TEST(MasterStream, AnEmptyBatchPrintsItsHeaderWithoutALaunch) {
+  Fleet fleet;
+  fleet.startStream(ofBatches({2, 0, -1, 1}));
+  fleet.advance(4000);
+  EXPECT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000, 2000, 3000, 4000}));
+  EXPECT_EQ(printedTimes(fleet), (std::vector<std::int64_t>{1000, 2000, 4000}));  // no value: nothing, not even a header
+  const std::string header = std::string(43, '-') + "\nTime: 10002000 ms\n" + std::string(43, '-') + "\n\n";
+  EXPECT_NE(fleet.printed.find(header), std::string::npos);
+  std::set<std::int64_t> launched;
+  for (auto& [id, executor] : fleet.executors) {
+    for (const auto& launch : executor->launches) launched.insert(launch.instance().when_ms() - kZero);
+  }
+  EXPECT_EQ(launched, (std::set<std::int64_t>{1000, 4000}));
+}
+
+TEST(MasterStream, BatchesThatFallBehindEachGetTheirTurn) {
+  Fleet fleet;
+  fleet.startStream(ofBatches({1, 1, 1, 1, 1, 1}));
+  fleet.paused = true;
+  fleet.advance(5000);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kAllocated), 5);
+  EXPECT_TRUE(doneTimes(fleet).empty());
+  fleet.paused = false;
+  fleet.runTasks();
+  fleet.settle();
+  EXPECT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000, 2000, 3000, 4000, 5000}));
+  fleet.expectReplays();
+}
+
+TEST(MasterStream, FilesArePublishedAfterTheDecisionIsDurable) {
+  Fleet fleet;
+  fleet.startStream(ofBatches({3, 3}, proto::OUTPUT_FILES));
+  fleet.autoSync = false;
+  fleet.advance(2000);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kDecided), 2);
+  for (auto& [id, executor] : fleet.executors) EXPECT_TRUE(executor->published.empty());
+  fleet.autoSync = true;
+  fleet.settle();
+  EXPECT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000, 2000}));
+  std::vector<std::string> finals;
+  for (auto& [id, executor] : fleet.executors) {
+    for (const auto& publish : executor->published) {
+      for (const auto& file : publish.files()) finals.push_back(file.final());
+    }
+  }
+  EXPECT_EQ(std::count(finals.begin(), finals.end(), "/out/dir-10001000/_SUCCESS"), 1);
+  EXPECT_EQ(std::count(finals.begin(), finals.end(), "/out/dir-10002000/part-00005"), 1);
+  EXPECT_EQ(finals.size(), 14u);
+}
+
+TEST(MasterStream, DriverFunctionsRunSeriallyAndHoldNothingUp) {
+  Fleet fleet;
+  fleet.answerDriver = false;
+  PlanMaker p(25, 1000);
+  auto counts = p.reduce(p.step(p.batches({2, 2, 2})));
+  p.output(counts, proto::OUTPUT_PRINT).output(counts, proto::OUTPUT_DRIVER);
+  fleet.startStream(p.plan);
+  fleet.advance(3000);
+  EXPECT_EQ(printedTimes(fleet), (std::vector<std::int64_t>{1000, 2000, 3000}));
+  ASSERT_EQ(fleet.received(proto::Message::kRunOutput).size(), 1u);
+  EXPECT_TRUE(doneTimes(fleet).empty());
+  for (int i = 0; i < 3; ++i) {
+    fleet.answer(fleet.received(proto::Message::kRunOutput).back());
+    fleet.settle();
+  }
+  EXPECT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000, 2000, 3000}));
+  fleet.expectReplays();
+}
+
+TEST(MasterStream, AFailedOutputIsAbandonedAndOthersGoOn) {
+  Fleet fleet;
+  PlanMaker p(26, 1000);
+  auto source = p.batches({2, 2});
+  auto good = p.step(source), bad = p.step(source);
+  p.output(good, proto::OUTPUT_PRINT).output(bad, proto::OUTPUT_PRINT);
+  fleet.fails = [&](std::uint64_t, const Stage& stage, std::int64_t when, std::uint32_t, std::uint32_t) -> std::optional<proto::Failed> {
+    if (stage.root != bad || when != kZero + 1000) return {};
+    proto::Failed failed;
+    failed.set_domain(proto::DOMAIN_USER), failed.set_message("boom");
+    return failed;
+  };
+  fleet.startStream(p.plan);
+  fleet.advance(2000);
+  auto done = fleet.received(proto::Message::kBatchDone);
+  ASSERT_EQ(done.size(), 2u);
+  EXPECT_EQ(done[0].batch_done().error(), "boom");
+  EXPECT_EQ(done[1].batch_done().error(), "");
+  EXPECT_EQ(printedTimes(fleet), (std::vector<std::int64_t>{1000, 2000, 2000}));
+  fleet.expectReplays();
+}
+
+TEST(MasterStream, AFailedStateStopsTheStreamBefore) {
+  Fleet fleet;
+  fleet.fails = [&](std::uint64_t, const Stage& stage, std::int64_t when, std::uint32_t, std::uint32_t) -> std::optional<proto::Failed> {
+    if (stage.sink != Stage::Sink::kKeep || when != kZero + 2000) return {};
+    proto::Failed failed;
+    failed.set_domain(proto::DOMAIN_USER), failed.set_message("boom");
+    return failed;
+  };
+  fleet.startStream(stateful({1, 1, 1}));
+  fleet.advance(5000);
+  auto stopped = fleet.received(proto::Message::kStreamStopped);
+  ASSERT_EQ(stopped.size(), 1u);
+  EXPECT_EQ(stopped[0].stream_stopped().error(), "batch 10002000: boom");
+  auto done = fleet.received(proto::Message::kBatchDone);
+  ASSERT_EQ(done.size(), 2u);
+  EXPECT_TRUE(done[1].batch_done().stopped());
+  EXPECT_EQ(printedTimes(fleet), std::vector<std::int64_t>{1000});
+}
+
+// Executors are lost in the middle of batches; what is printed is what is printed without.
+TEST(MasterStream, HealsFromLoss) {
+  for (const auto& plan : {ofBatches({3, 2, 0, 4, 1}), stateful({3, 2, 0, 4, 1}), windowed({3, 2, 0, 4, 1, 1})}) {
+    Fleet calm(4);
+    calm.startStream(plan);
+    calm.advance(6000);
+    ASSERT_EQ(doneTimes(calm).size(), 6u);
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+      SCOPED_TRACE("seed " + std::to_string(seed) + " template " + std::to_string(plan.template_hash()));
+      Fleet fleet(4);
+      fleet.startStream(plan);
+      fleet.randomly(seed);
+      std::set<std::uint64_t> alive{1, 2, 3, 4};
+      for (int second = 1; second <= 6; ++second) {
+        fleet.paused = true;
+        fleet.advance(1000);
+        fleet.settleRandomly(int(fleet.random() % 40));
+        if (fleet.random() % 2 == 0 && alive.size() > 1) {
+          auto victim = std::next(alive.begin(), std::ptrdiff_t(fleet.random() % alive.size()));
+          fleet.kill(*victim);
+          alive.erase(victim);
+        }
+        if (fleet.random() % 4 == 0) fleet.join(10 + std::uint64_t(second)), alive.insert(10 + std::uint64_t(second));
+        fleet.settleRandomly(int(fleet.random() % 40));
+        fleet.paused = false;
+        fleet.runTasks();
+        fleet.settle();
+      }
+      ASSERT_EQ(doneTimes(fleet), doneTimes(calm)) << fleet.stuck();
+      ASSERT_EQ(fleet.printed, calm.printed);
+      fleet.expectReplays();
+    }
+  }
+}
+
+TEST(MasterStream, AReceiverStartsElsewhereAndItsBlocksStay) {
+  Fleet fleet;
+  fleet.startStream(counting());
+  std::uint64_t first = receiverAt(fleet, 1);
+  std::uint64_t copy = fleet.executors[first]->started[0].copies_to(0);
+  fleet.executors[first]->seal(1, 0, {block(100, {first, copy}), block(100, {first})});
+  fleet.settle();
+  fleet.kill(first);
+  fleet.settle();
+  std::uint64_t second = receiverAt(fleet, 1);
+  ASSERT_NE(second, 0u);
+  EXPECT_EQ(fleet.executors[second]->started[0].incarnation(), 2u);
+  fleet.executors[second]->seal(1, kZero + 1000, {block()});
+  fleet.advance(600);
+  EXPECT_EQ(doneTimes(fleet), std::vector<std::int64_t>{1000});
+  EXPECT_EQ(std::count_if(fleet.logged.begin(), fleet.logged.end(), [](const auto& line) { return line.find("data lost") != std::string::npos; }), 1);
+  // What the old one says is not taken any more.
+  fleet.expectReplays();
+}
+
+TEST(MasterStream, DrainProcessesWhatCame) {
+  Fleet fleet;
+  fleet.startStream(counting());
+  fleet.executors[receiverAt(fleet, 1)]->seal(1, 0, {block()});
+  fleet.settle();
+  drain(fleet);
+  EXPECT_EQ(doneTimes(fleet), std::vector<std::int64_t>{1000});
+  ASSERT_EQ(fleet.received(proto::Message::kStreamStopped).size(), 1u);
+  fleet.advance(5000);
+  EXPECT_EQ(doneTimes(fleet).size(), 1u);
+  fleet.expectReplays();
+}
+
+TEST(MasterStream, DrainMakesNoBatchOfItsOwn) {
+  Fleet fleet;
+  fleet.startStream(ofBatches({1, 1, 1}));
+  fleet.advance(2000);
+  drain(fleet);
+  EXPECT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000, 2000}));
+  EXPECT_EQ(fleet.received(proto::Message::kStreamStopped).size(), 1u);
+}
+
+TEST(MasterStream, StopNowDoesNotWait) {
+  Fleet fleet;
+  fleet.startStream(ofBatches({1, 1, 1}));
+  fleet.paused = true;
+  fleet.advance(2000);
+  drain(fleet, true);
+  EXPECT_EQ(fleet.received(proto::Message::kStreamStopped).size(), 1u);
+}
+
+TEST(MasterStream, PlansOfTheDriverAreAskedForInOrder) {
+  Fleet fleet;
+  PlanMaker p(27, 1000);
+  p.output(p.reduce(p.batches({})), proto::OUTPUT_PRINT);
+  p.plan.set_driver_planned(true);
+  fleet.startStream(p.plan);
+  fleet.advance(2000);
+  auto asked = fleet.received(proto::Message::kPlanFor);
+  ASSERT_EQ(asked.size(), 1u);
+  EXPECT_EQ(asked[0].plan_for().when_ms(), kZero + 1000);
+  for (std::uint64_t i = 1; i <= 2; ++i) {
+    PlanMaker one(100 + i, 1000);
+    one.output(one.reduce(one.constant(int(i))), proto::OUTPUT_PRINT);
+    fleet.driver(Fleet::messageOf(&proto::Message::mutable_planned, [&](proto::Planned& planned) {
+      planned.set_app(1), planned.set_stream(1), planned.set_when_ms(kZero + std::int64_t(i) * 1000);
+      *planned.mutable_plan() = one.plan;
+    }));
+  }
+  EXPECT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000, 2000}));
+  fleet.expectReplays();
+}
+
+TEST(MasterStream, CheckpointsAreTakenAndTwoAreKept) {
+  Fleet fleet;
+  fleet.startStream(stateful(std::vector<int>(20, 2), "/checkpoints"));
+  fleet.advance(9000);
+  ASSERT_EQ(fleet.manifests.size(), 4u);
+  EXPECT_EQ(fleet.manifests[3].when_ms(), kZero + 8000);
+  EXPECT_EQ(fleet.manifests[3].files_size(), 6);
+  EXPECT_EQ(fleet.manifests[3].zero_ms(), kZero);
+  EXPECT_EQ(fleet.manifests[3].files(0).uid(), "n3");
+  fleet.expectReplays();
+  // Only what can be asked for is kept: the last version, and batches since the older checkpoint.
+  for (auto& [id, executor] : fleet.executors) EXPECT_LE(executor->kept.size(), 20u);
+}
+
+TEST(MasterStream, RestoresFromACheckpoint) {
+  std::vector<int> counts{3, 1, 2, 4, 1, 2, 3, 1};
+  Fleet calm;
+  calm.startStream(stateful(counts));
+  calm.advance(8000);
+  Fleet before;
+  before.startStream(stateful(counts, "/checkpoints"));
+  before.advance(5000);
+  drain(before);
+  ASSERT_FALSE(before.manifests.empty());
+  EXPECT_EQ(before.manifests.back().when_ms(), kZero + 5000);  // the last one, of the stop
+  Fleet after;
+  after.manifest = before.manifests.back();
+  after.now = before.now;
+  after.startStream(stateful(counts, "/checkpoints"));
+  auto started = after.received(proto::Message::kStreamStarted);
+  ASSERT_EQ(started.size(), 1u);
+  EXPECT_EQ(started[0].stream_started().zero_ms(), kZero);
+  EXPECT_EQ(started[0].stream_started().restored_ms(), kZero + 5000);
+  EXPECT_EQ(started[0].stream_started().generation(), 2u);
+  after.advance(3000);
+  EXPECT_EQ(before.printed + after.printed, calm.printed);
+  after.kill(1);  // and its state can be restored or recomputed
+  after.expectReplays();
+}
+
+TEST(MasterStream, RestoresWhatWasMissedIfItStandsInThePlan) {
+  std::vector<int> counts{3, 1, 2, 4, 1, 2, 3, 1};
+  Fleet calm;
+  calm.startStream(stateful(counts));
+  calm.advance(8000);
+  Fleet before;
+  before.startStream(stateful(counts, "/checkpoints"));
+  before.advance(4000);
+  drain(before);
+  Fleet after;
+  after.manifest = before.manifests.back();
+  after.now = before.now + Milliseconds(3000);
+  after.startStream(stateful(counts, "/checkpoints"));
+  after.advance(1000);
+  EXPECT_EQ(before.printed + after.printed, calm.printed);
+}
+
+TEST(MasterStream, SkipsWhatWasMissedOfReceivers) {
+  PlanMaker p(28, 1000);
+  auto state = p.state(p.receiver());
+  p.output(state, proto::OUTPUT_PRINT);
+  p.plan.set_checkpoint_directory("/checkpoints");
+  Fleet before;
+  before.startStream(p.plan);
+  before.executors[receiverAt(before, 1)]->seal(1, kZero + 1000, {block()});
+  before.advance(600);
+  drain(before);
+  ASSERT_FALSE(before.manifests.empty());
+  Fleet after;
+  after.manifest = before.manifests.back();
+  after.now = before.now + Milliseconds(60'000);
+  after.startStream(p.plan);
+  std::int64_t resumed = after.now.time().milliseconds() / 1000 * 1000;
+  after.executors[receiverAt(after, 1)]->seal(1, resumed + 1000, {block()});
+  after.advance(1000);
+  EXPECT_EQ(doneTimes(after), std::vector<std::int64_t>{resumed + 1000 - kZero});
+  int stateTasks = 0;
+  for (auto& [id, executor] : after.executors) {
+    for (const auto& launch : executor->launches) stateTasks += launch.tasks().stage_size();
+  }
+  EXPECT_LE(stateTasks, 6 + 6 + 1);  // one batch, not sixty
+}
+
+TEST(MasterStream, RefusesACheckpointOfAnotherGrid) {
+  Fleet fleet;
+  proto::Manifest manifest;
+  manifest.set_when_ms(kZero), manifest.set_zero_ms(kZero), manifest.set_interval_ms(500);
+  fleet.manifest = manifest;
+  fleet.startStream(stateful({1}, "/checkpoints"));
+  auto started = fleet.received(proto::Message::kStreamStarted);
+  ASSERT_EQ(started.size(), 1u);
+  EXPECT_NE(started[0].stream_started().error().find("batch interval of 500 ms"), std::string::npos);
+}
+
+TEST(MasterStream, AnotherMasterGoesOnWhereTheJournalEnds) {
+  std::vector<int> counts{3, 1, 2, 4, 1, 2};
+  Fleet calm;
+  calm.startStream(stateful(counts));
+  calm.advance(6000);
+  Fleet fleet;
+  fleet.startStream(stateful(counts));
+  fleet.advance(3000);
+  fleet.paused = true;
+  fleet.advance(1000);  // allocated, not decided
+  fleet.queue.clear(), fleet.timers.clear();
+  Machine old(fleet.options, fleet);
+  std::swap(fleet.machine, *std::make_unique<std::unique_ptr<Machine>>(std::make_unique<Machine>(fleet.options, fleet)));
+  auto records = fleet.journal;
+  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(fleet.machine->replay(i + 1, records[i]).ok());
+  fleet.machine->start(fleet.now);
+  fleet.paused = false;
+  for (std::uint64_t id : {1, 2, 3}) fleet.join(id, true);
+  fleet.settle();
+  fleet.runTasks();
+  fleet.settle();
+  fleet.advance(2000);
+  EXPECT_EQ(fleet.printed, calm.printed);
+  fleet.expectReplays();
+}
+
+TEST(MasterStream, AcceptsBlocksOnceAndInOrder) {
+  Fleet fleet;
+  fleet.startStream(counting());
+  std::uint64_t id = receiverAt(fleet, 1);
+  auto stored = [&](std::uint64_t first, int count, std::uint64_t incarnation = 1) {
+    fleet.tell({Role::kExecutor, id}, Fleet::messageOf(&proto::Message::mutable_stored, [&](proto::Stored& stored) {
+                 stored.set_app(1), stored.set_node(1), stored.set_incarnation(incarnation), stored.set_executor(id);
+                 stored.set_first_sequence(first);
+                 for (int i = 0; i < count; ++i) {
+                   auto* b = stored.add_blocks();
+                   *b = block(100, {id});
+                   b->mutable_block()->set_sequence(first + std::uint64_t(i));
+                 }
+               }));
+    fleet.settle();
+  };
+  stored(0, 2);
+  stored(0, 3);  // two of them again
+  stored(5, 1);  // a hole
+  stored(0, 1, 9);
+  int blocks = 0;
+  for (const auto& record : fleet.journal) {
+    if (record.has_blocks_accepted()) blocks += record.blocks_accepted().blocks_size();
+  }
+  EXPECT_EQ(blocks, 3);
+}
+
+// ---- blocks to partitions ----
+
+TEST(MasterAllocation, OnePartitionForEachBlockWhileTheyAreFewerThanSlots) {
+  EXPECT_EQ(partitionsOfBlocks({block(1, {1}), block(1, {1})}, 4).size(), 2u);
+}
+TEST(MasterAllocation, MergesNeighboursOfOneExecutor) {
+  std::vector<proto::Input> blocks(10, block(1000, {1}));
+  EXPECT_EQ(partitionsOfBlocks(blocks, 4).size(), 4u);
+}
+TEST(MasterAllocation, DoesNotMergeAcrossExecutorsOrLargeBlocks) {
+  std::vector<proto::Input> mixed;
+  for (int i = 0; i < 10; ++i) mixed.push_back(block(1000, {std::uint64_t(i % 2) + 1}));
+  EXPECT_EQ(partitionsOfBlocks(mixed, 4).size(), 10u);
+  std::vector<proto::Input> large(10, block(70'000, {1}));
+  EXPECT_EQ(partitionsOfBlocks(large, 4).size(), 10u);
+}
+
+}  // namespace
+}  // namespace sluice::master
