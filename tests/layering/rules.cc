@@ -27,7 +27,7 @@ const Matrix& matrix() {
               {"RocksDB", {"rocksdb/"}, {"common/rocksdb/", "tests/bench/reference/synced_write.cc"}},
               {"glog", {"glog/"}, {"master/main.cc", "worker/main.cc"}},
               {"CLI11", {"CLI/"}, {"common/command_line.h", "client/submit_main.cc", "client/ctl_main.cc", "master/main.cc", "worker/main.cc", "tests/bench/main.cc"}},
-              {"GoogleTest", {"gtest/", "gmock/"}, {"tests/", "client/testing/main.cc"}},
+              {"GoogleTest", {"gtest/", "gmock/"}, {"tests/", "client/testing/main/"}},
           },
       .pure =
           {
