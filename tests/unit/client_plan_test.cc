@@ -271,9 +271,9 @@ TEST_F(Streams, WindowsReadKeptPanes) {
   EXPECT_EQ(shape(cluster.plan()),
             "source socketTextStream kept\n"
             "step map <-socketTextStream\n"
-            "step reduceByKeyAndWindow <-map\n"
-            "pull reduceByKeyAndWindow <-hash-reduceByKeyAndWindow kept\n"
-            "pull reduceByKeyAndWindow <-reduceByKeyAndWindow@0x30/1000\n"
+            "step reduceByKey <-map\n"
+            "pull reduceByKey <-hash-reduceByKey kept\n"
+            "pull reduceByKeyAndWindow <-reduceByKey@0x30/1000\n"
             "step print <-reduceByKeyAndWindow\n"
             "union window <-socketTextStream@0x3/1000\n"
             "step count <-window\n"
@@ -283,11 +283,11 @@ TEST_F(Streams, WindowsReadKeptPanes) {
 }
 
 TEST_F(Streams, InverseWindowIsAState) {
-  std::string directory = testing::TempDir() + "/sluice-plan-test";
+  std::string directory = testing::TempDir() + "sluice-plan-test";
   ssc.checkpoint(directory);
   ones.reduceByKeyAndWindow(std::plus<>(), std::minus<>(), Seconds(30), Seconds(10)).print();
   ssc.start();
-  EXPECT_NE(shape(cluster.plan()).find("pull reduceByKeyAndWindow <-self@10000x1/0 <-reduceByKeyAndWindow@0x10/1000 <-reduceByKeyAndWindow@30000x10/1000 state\n"),
+  EXPECT_NE(shape(cluster.plan()).find("pull reduceByKeyAndWindow <-self@10000x1/0 <-reduceByKey@0x10/1000 <-reduceByKey@30000x10/1000 state\n"),
             std::string::npos)
       << shape(cluster.plan());
   EXPECT_EQ(cluster.plan().checkpoint_directory(), directory);
@@ -295,7 +295,7 @@ TEST_F(Streams, InverseWindowIsAState) {
 }
 
 TEST_F(Streams, StateReadsItself) {
-  ssc.checkpoint(testing::TempDir() + "/sluice-plan-test");
+  ssc.checkpoint(testing::TempDir() + "sluice-plan-test");
   auto totals = ones.updateStateByKey([](const std::vector<long>& v, std::optional<long> s) { return std::optional(s.value_or(0) + long(v.size())); }).uid("totals");
   static_assert(std::is_same_v<decltype(totals), DStream<std::pair<std::string, long>>>);
   totals.print();

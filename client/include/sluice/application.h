@@ -52,7 +52,7 @@ struct Registrar {
 };
 
 #define SLUICE_APPLICATION(Name, ...)                                                                                               \
-  [[gnu::section(".note.sluice"), gnu::used]] static const ::sluice::AbiNote sluiceNote_##Name{};                                   \
+  [[gnu::section(".note.sluice"), gnu::used, gnu::aligned(4)]] static const ::sluice::AbiNote sluiceNote_##Name{};                  \
   static void sluiceRun_##Name(const ::sluice::Args& args);                                                                         \
   static const ::sluice::ApplicationEntry sluiceEntry_##Name{#Name, &sluiceRun_##Name, __FILE__, __LINE__ __VA_OPT__(, ) __VA_ARGS__}; \
   [[gnu::used]] static const ::sluice::Registrar sluiceRegistrar_##Name{sluiceEntry_##Name};                                        \

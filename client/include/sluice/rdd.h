@@ -283,7 +283,9 @@ template <class T> class RDD : public detail::Transforms<RDD, T> {
   }
   // A new directory with a file part-00000, ... for each partition, one record a line, and _SUCCESS once all are there.
   void saveAsTextFile(std::string_view directory, CallSite at = CallSite::here()) const {
-    detail::saveText(detail::step<std::string>(node_, ops::TextLines<T>::of(), method("saveAsTextFile", at)), directory, at);
+    if constexpr (!Base::kBroken) {
+      detail::saveText(detail::step<std::string>(node_, ops::TextLines<T>::of(), method("saveAsTextFile", at)), directory, at);
+    }
   }
 
   RDD<T> unpersist() const {

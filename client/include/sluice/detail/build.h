@@ -18,30 +18,44 @@ namespace sluice {
 inline namespace SLUICE_ABI {
 namespace detail {
 
+// Records that follow an error which was reported already: what is wrong with them is not worth a word.
+template <class... T> constexpr bool kAnyBroken = (std::is_same_v<std::remove_cvref_t<T>, Broken> || ...);
+
 // Whether F can travel, and take A… . Says what is wrong once, at compile time; the method then goes on with Broken records.
 template <class F, class... A> constexpr bool usable() {
-  static_assert(kShippable<F>,
-                "sluice: this function captures something that cannot travel to the executors as bytes (a string, a container, a pointer, an RDD or "
-                "DStream); pass values with sluice::with(f, value, ...), which reach f after the record, or make it a functor with SLUICE_FIELDS");
-  static_assert(!kShippable<F> || kCallable<F, A...>,
-                "sluice: this function cannot be called with the records at hand; let it take T, const T& or auto (not T&), with std::string_view where "
-                "the records are views");
-  return kShippable<F> && kCallable<F, A...>;
+  if constexpr (kAnyBroken<A...>) return false;
+  else {
+    static_assert(kShippable<F>,
+                  "sluice: this function captures something that cannot travel to the executors as bytes (a string, a container, a pointer, an RDD or "
+                  "DStream); pass values with sluice::with(f, value, ...), which reach f after the record, or make it a functor with SLUICE_FIELDS");
+    static_assert(!kShippable<F> || kCallable<F, A...>,
+                  "sluice: this function cannot be called with the records at hand; let it take T, const T& or auto (not T&), with std::string_view where "
+                  "the records are views");
+    return kShippable<F> && kCallable<F, A...>;
+  }
 }
 
 // Whether K can be a key, and K and the values can be shuffled.
 template <class K, class... V> constexpr bool shuffles() {
-  static_assert(kEncodable<owned_t<K>> && (kEncodable<owned_t<V>> && ...),
-                "sluice: this type cannot be shuffled; add SLUICE_FIELDS(Type, field, ...) as the last line of its struct");
-  static_assert(!kEncodable<owned_t<K>> || kKeyable<owned_t<K>>, "sluice: this type cannot be a key: unordered containers and long double have no one order; use std::map, std::set, a sorted vector or double");
-  static_assert(kOwnable<K> && (kOwnable<V> && ...), "sluice: a struct with a std::string_view field cannot be shuffled; make it a template over its text type");
-  return kKeyable<owned_t<K>> && kOwnable<K> && (kEncodable<owned_t<V>> && ...) && (kOwnable<V> && ...);
+  if constexpr (kAnyBroken<K, V...>) return false;
+  else {
+    static_assert(kEncodable<owned_t<K>> && (kEncodable<owned_t<V>> && ...),
+                  "sluice: this type cannot be shuffled; add SLUICE_FIELDS(Type, field, ...) as the last line of its struct");
+    static_assert(!kEncodable<owned_t<K>> || kKeyable<owned_t<K>>,
+                  "sluice: this type cannot be a key: unordered containers and long double have no one order; use std::map, std::set, a sorted vector or double");
+    static_assert(kOwnable<K> && (kOwnable<V> && ...),
+                  "sluice: a struct with a std::string_view field cannot be shuffled; make it a template over its text type");
+    return kKeyable<owned_t<K>> && kOwnable<K> && (kEncodable<owned_t<V>> && ...) && (kOwnable<V> && ...);
+  }
 }
 // Whether records can be stored, or brought to the driver.
 template <class T> constexpr bool stores() {
-  static_assert(kEncodable<owned_t<T>>, "sluice: this type cannot be stored or sent; add SLUICE_FIELDS(Type, field, ...) as the last line of its struct");
-  static_assert(kOwnable<T>, "sluice: a struct with a std::string_view field cannot leave its task; make it a template over its text type");
-  return kEncodable<owned_t<T>> && kOwnable<T>;
+  if constexpr (kAnyBroken<T>) return false;
+  else {
+    static_assert(kEncodable<owned_t<T>>, "sluice: this type cannot be stored or sent; add SLUICE_FIELDS(Type, field, ...) as the last line of its struct");
+    static_assert(kOwnable<T>, "sluice: a struct with a std::string_view field cannot leave its task; make it a template over its text type");
+    return kEncodable<owned_t<T>> && kOwnable<T>;
+  }
 }
 
 // What the method of a handle says of each node that it makes.
