@@ -133,7 +133,7 @@ void Pass::begin(Run& run) {
   if (run.pass == pass_) return;
   run.pass = pass_;
   run.queued = run.wholeAsked = run.inputsAsked = false;
-  run.hadParts = run.absent < run.parts.size();
+  run.hadParts = run.begun;
   run.expanded = 0;
   run.wanted.clear(), run.reread.clear();
   looked_.push_back(&run);
@@ -354,6 +354,7 @@ void Pass::placeTask(Run& run, std::uint32_t partition, const Reads& reads, std:
 
 void Pass::place(Run& run) {
   std::sort(run.wanted.begin(), run.wanted.end());
+  run.begun = true;
   auto places = in_.placement->places(std::uint32_t(run.parts.size()));
   if (run.traits().aligned) {
     const Reads& reads = resolve(run, alignedReads(run));

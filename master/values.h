@@ -42,6 +42,8 @@ struct Run {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> also;
   std::unique_ptr<TaskReads> reads;  // of partition 0, if the stage is aligned
 
+  bool begun = false;  // an earlier pass has sent tasks of it: senders may know places of reducers that are not true any more
+
   // Of the pass that runs now.
   std::uint64_t pass = 0;
   bool queued = false, wholeAsked = false, inputsAsked = false, hadParts = false;
