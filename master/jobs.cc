@@ -13,6 +13,7 @@ constexpr std::size_t kReleaseTogether = 8;
 constexpr std::int64_t kReleaseAfterMs = 50;
 constexpr std::size_t kReleasedRemembered = 256;
 constexpr std::size_t kTemplatesKept = 512;
+constexpr std::size_t kHeldJobs = 32;
 
 void answer(State& s, App& app, std::uint64_t number, std::shared_ptr<Envelope> envelope, std::uint64_t after = 0) {
   app.answers.emplace_back(number, envelope);
@@ -34,18 +35,6 @@ void release(State& s, App& app, const Instance& job) {
     if (job.participants[i]) app.releasedAt[i] = 1;
   }
   if (app.released.size() >= kReleaseTogether) flushReleased(s, app);
-}
-
-// Templates that no live instance uses are forgotten, oldest first; a driver that runs one again is asked for its plan.
-void forgetTemplates(App& app) {
-  if (app.templates.size() <= kTemplatesKept) return;
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> byUse;
-  for (const auto& [hash, plan] : app.templates) {
-    if (plan.use_count() == 1) byUse.emplace_back(plan->usedBy, hash);
-  }
-  std::sort(byUse.begin(), byUse.end());
-  byUse.resize(std::min(byUse.size(), app.templates.size() - kTemplatesKept / 2));
-  for (const auto& [use, hash] : byUse) app.templates.erase(hash);
 }
 
 // Its files are decided: they may be published, and will be, whatever happens.
@@ -82,8 +71,14 @@ void finish(State& s, App& app, const InstancePtr& job) {
   }
   for (auto& update : job->updates) *done->add_updates() = std::move(update);
   envelope->attachments = std::move(job->attachments);
+  bool held = std::any_of(done->results().begin(), done->results().end(), [](const auto& r) { return r.attachment() < 0 && r.rows() > 0; });
   answer(s, app, done->number(), std::move(envelope));
-  release(s, app, *job);
+  if (!held) return release(s, app, *job);
+  // The driver has them fetched and says so, or has gone on to many other jobs.
+  app.held.push_back(job);
+  if (app.held.size() <= kHeldJobs) return;
+  release(s, app, *app.held.front());
+  app.held.pop_front();
 }
 
 }  // namespace
@@ -95,6 +90,17 @@ void cancelAtExecutors(State& s, App& app, const Instance& instance) {
              *cancel.mutable_instance() = instance.id;
            }));
   }
+}
+
+void forgetTemplates(App& app) {
+  if (app.templates.size() <= kTemplatesKept) return;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> byUse;
+  for (const auto& [hash, plan] : app.templates) {
+    if (plan.use_count() == 1) byUse.emplace_back(plan->usedBy, hash);
+  }
+  std::sort(byUse.begin(), byUse.end());
+  byUse.resize(std::min(byUse.size(), app.templates.size() - kTemplatesKept / 2));
+  for (const auto& [use, hash] : byUse) app.templates.erase(hash);
 }
 
 void runJob(State& s, App& app, const EnvelopePtr& envelope) {
@@ -125,7 +131,7 @@ void runJob(State& s, App& app, const EnvelopePtr& envelope) {
   } else if (captures) {
     plan->captures = captures;
   }
-  plan->usedBy = number;
+  plan->usedBy = ++app.templateUses;
   auto job = std::make_shared<Instance>();
   job->whenMs = whenMs, job->job = true, job->serial = ++app.serials;
   job->id.set_app(app.id.value), job->id.set_when_ms(whenMs), job->id.set_stream(request.stream());
@@ -177,6 +183,11 @@ void failJob(State& s, App& app, const InstancePtr& job, const proto::Failed& fa
 
 void cancelJob(State& s, App& app, std::uint64_t number) {
   std::erase_if(app.jobsToCome, [&](const EnvelopePtr& e) { return e->message.run_job().number() == number; });
+  std::erase_if(app.held, [&](const InstancePtr& job) {
+    if (job->whenMs != -std::int64_t(number)) return false;
+    release(s, app, *job);
+    return true;
+  });
   for (auto& [key, instance] : app.instances) {
     if (!instance->job || instance->whenMs != -std::int64_t(number)) continue;
     proto::Failed cancelled;

@@ -7,6 +7,7 @@ namespace sluice::master {
 // Key (app, number): a repeated one is answered as before.
 void runJob(State& s, App& app, const EnvelopePtr& envelope);
 void startJobsToCome(State& s, App& app);
+// Key (app, number). Of a job that is over: its results were fetched from the executors that held them.
 void cancelJob(State& s, App& app, std::uint64_t number);
 // Its tasks are prepared, or it has failed: goes on or ends.
 void settleJob(State& s, App& app, const InstancePtr& job);
@@ -16,6 +17,8 @@ void settleJobFiles(State& s, App& app, std::int64_t whenMs);
 // Executors are told of jobs that are over, several at a time.
 void flushReleased(State& s, App& app);
 
+// Templates that nothing uses are forgotten, oldest first, when there are many; a driver that runs one again is asked for its plan.
+void forgetTemplates(App& app);
 // Tells the participants to stop and forget it.
 void cancelAtExecutors(State& s, App& app, const Instance& instance);
 

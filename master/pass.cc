@@ -79,6 +79,7 @@ std::shared_ptr<Template> Pass::planAt(const std::shared_ptr<Template>& plan, st
 RunPtr Pass::makeRun(const std::shared_ptr<Template>& plan, const Stage& stage, std::int64_t whenMs) {
   auto run = std::make_shared<Run>();
   run->plan = plan, run->stage = stage.index, run->whenMs = whenMs;
+  run->begun = stream_ && whenMs > 0 && whenMs <= stream_->recalledMs;
   const Facts& facts = *in_.facts;
   if (plan->timeless) {
     if (plan->timelessPartitions != facts.defaultPartitions) {

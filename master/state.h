@@ -69,6 +69,7 @@ struct App {
   std::map<std::uint32_t, std::shared_ptr<Placement>> placements;  // of the present membership, by default partitions
 
   absl::flat_hash_map<std::uint64_t, std::shared_ptr<Template>> templates;
+  std::uint64_t templateUses = 0;
   std::map<std::uint64_t, Shared> broadcasts;
   Values values;
   std::shared_ptr<Facts> facts;  // of jobs that read no stream
@@ -81,6 +82,7 @@ struct App {
   std::vector<std::int64_t> released;  // jobs that are over, to be told
   std::deque<std::int64_t> releasedBefore;
   std::vector<std::uint32_t> releasedAt;  // executors, by index
+  std::deque<InstancePtr> held;  // jobs whose results are still to be fetched from executors
   std::map<std::uint32_t, std::unique_ptr<Stream>> streams;
   std::map<Peer, std::uint64_t> subscribers;
   bool over = false;

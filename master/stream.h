@@ -55,6 +55,7 @@ struct Stream {
   std::int64_t intervalMs = 0;
   std::map<std::uint32_t, Receiver> receivers;  // by node
   std::int64_t dueMs = 0;                       // the last tick
+  std::int64_t recalledMs = 0;                  // batches up to here were allocated by an earlier master
   std::int64_t askedMs = 0;                     // PlanFor sent for this time
   EnvelopePtr planned;                          // the driver's answer
   InstancePtr running;

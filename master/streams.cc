@@ -326,6 +326,7 @@ void takeRestored(State& s, App& app, const proto::Restored& restored) {
 
 void resumeStream(State& s, App& app, Stream& stream) {
   wire(app, stream, *stream.record);
+  stream.recalledMs = stream.record->allocatedMs;
   recallBatches(s, app, stream);
   queueMarks(stream, 0);
   raiseMarks(s, app, stream);

@@ -65,7 +65,7 @@ struct Template {
     std::uint64_t captures = 0, epoch = 0;
   };
   std::vector<Sent> sent;
-  std::uint64_t usedBy = 0;  // number of the newest job or batch that used it: old ones are forgotten
+  std::uint64_t usedBy = 0;  // counts uses of the application's templates: those used long ago are forgotten
 
  private:
   void shapeStage(const Stage& stage);

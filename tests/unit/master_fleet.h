@@ -43,6 +43,7 @@ class FakeExecutor {
   std::vector<proto::Release> releases;
   std::vector<proto::Publish> published;
   std::vector<proto::Launch> launches;
+  void tellAgain();
   std::size_t pending() const { return tasks_.size(); }
   std::string stuck() const;
   void seal(std::uint32_t node, std::int64_t when, std::vector<proto::Input> blocks = {}, bool stopped = false);
@@ -81,12 +82,12 @@ class FakeExecutor {
   };
   std::map<std::tuple<ExchangeId, std::int64_t, std::uint32_t>, Output> outbound_;
   std::map<std::uint32_t, std::uint64_t> sequence_;
+  std::deque<EnvelopePtr> told_;
 };
 
 class Fleet : public Effects {
  public:
   explicit Fleet(int executors = 3, std::uint32_t slots = 2, std::vector<std::string> conf = {}) : slots_(slots), conf_(std::move(conf)) {
-    options.executorGraceMs = 0;
     machine = std::make_unique<Machine>(options, *this);
     machine->start(now);
     tell({Role::kDriver, 1}, messageOf(&proto::Message::mutable_submit, [&](proto::Submit& submit) {
@@ -152,7 +153,29 @@ class Fleet : public Effects {
   }
   void kill(std::uint64_t id) {
     executors.erase(id);
+    tell({Role::kWorker, 1}, messageOf(&proto::Message::mutable_executor_down, [&](proto::ExecutorDown& down) {
+           down.set_executor(id), down.set_how("killed by signal 9");
+         }));
+  }
+  // The session breaks; the last `lost` messages to the executor are lost, and what it has told is told again in a new session.
+  void breakSession(std::uint64_t id, int lost) {
+    for (auto it = queue.end(); it != queue.begin() && lost > 0;) {
+      --it;
+      if (it->first != Peer{Role::kExecutor, id}) continue;
+      it = queue.erase(it), --lost;
+    }
+    // What is under way and not lost arrives before the session ends.
+    for (auto it = queue.begin(); it != queue.end();) {
+      if (it->first != Peer{Role::kExecutor, id}) {
+        ++it;
+        continue;
+      }
+      executors[id]->on(it->second);
+      it = queue.erase(it);
+    }
     machine->onSession({Role::kExecutor, id}, false, now);
+    join(id, true);
+    executors[id]->tellAgain();
   }
 
   void sync() {
@@ -311,6 +334,7 @@ class Fleet : public Effects {
   std::vector<EnvelopePtr> toDriver;
   std::string printed;
   std::uint64_t durable = 0;
+  bool holdResults = false;  // executors keep them, as large ones
   bool autoSync = true, answerDriver = true, paused = false, shuffled = false;
   std::mt19937_64 random;
   // Lets a task fail: returns the domain and message, or nothing.
@@ -522,7 +546,7 @@ inline void FakeExecutor::run(const Task& task, const TaskReads& reads) {
     const auto& output = task.view->plan().outputs(int(stage.output));
     result->set_output(stage.output), result->set_partition(task.partition), result->set_attempt(task.attempt), result->set_rows(1);
     result->set_attachment(-1);
-    if (output.kind() == proto::OUTPUT_RESULTS) {
+    if (output.kind() == proto::OUTPUT_RESULTS && !fleet_.holdResults) {
       result->set_attachment(0);
       envelope->attachments.push_back(Bytes::of(std::to_string(value)));
     } else if (output.kind() == proto::OUTPUT_PRINT) {
@@ -531,7 +555,14 @@ inline void FakeExecutor::run(const Task& task, const TaskReads& reads) {
       result->set_staged("/staged/" + std::to_string(task.partition) + "-" + std::to_string(task.attempt));
     }
   }
+  told_.push_back(envelope);
+  if (told_.size() > 200) told_.pop_front();
   fleet_.tell({Role::kExecutor, id_}, envelope);
+}
+
+inline void FakeExecutor::tellAgain() {
+  auto again = told_;
+  for (const auto& envelope : again) fleet_.tell({Role::kExecutor, id_}, envelope);
 }
 
 inline void FakeExecutor::runReady() {

@@ -157,6 +157,8 @@ TEST(MasterJob, HealsFromLossInAnyInterleaving) {
         fleet.settleRandomly(30);
       }
       for (std::uint64_t victim = 1; victim <= 3; ++victim) {
+        fleet.breakSession(4, int(fleet.random() % 4));
+        fleet.settleRandomly(10);
         fleet.kill(victim);
         fleet.settleRandomly(15);
         if (victim == 2) fleet.join(9);
@@ -306,21 +308,40 @@ TEST(MasterJob, UserCrashesCountAsFailures) {
 
 TEST(MasterJob, ANewSessionRepeatsWhatIsUnderWay) {
   Fleet fleet;
-  fleet.options.executorGraceMs = 1000;
-  fleet.machine = nullptr;
-  Fleet other;  // grace as it is meant: the executor comes back
-  other.paused = true;
-  other.runJob(1, wordCount());
-  for (auto& [id, executor] : other.executors) EXPECT_EQ(executor->launches.size(), 1u);
-  // The session with executor 2 broke and lost the Launch.
-  other.executors[2] = std::make_unique<FakeExecutor>(other, 2);
-  other.join(2, true);
-  other.paused = false;
-  other.settle();
-  EXPECT_EQ(other.executors[2]->launches.size(), 1u);
-  other.runTasks();
-  other.settle();
-  EXPECT_EQ(other.results(1).size(), 6u);
+  fleet.settle();
+  fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
+               run.set_app(1), run.set_number(1), run.set_template_hash(11);
+               *run.mutable_plan() = wordCount();
+             }));
+  fleet.breakSession(2, 10);  // Install and Launch are lost
+  EXPECT_TRUE(fleet.executors[2]->launches.empty());
+  fleet.settle();
+  EXPECT_EQ(fleet.executors[2]->launches.size(), 1u);
+  EXPECT_EQ(fleet.results(1).size(), 6u);
+}
+
+TEST(MasterJob, AnExecutorWithoutASessionIsLostAfterTheGrace) {
+  Fleet fleet;
+  fleet.paused = true;
+  fleet.runJob(1, wordCount());
+  fleet.executors.erase(2);
+  fleet.machine->onSession({Role::kExecutor, 2}, false, fleet.now);
+  fleet.paused = false;
+  fleet.settle();
+  EXPECT_TRUE(fleet.results(1).empty());
+  fleet.advance(1000);
+  EXPECT_EQ(fleet.results(1).size(), 6u);
+}
+
+TEST(MasterJob, HeldResultsStayUntilTheyAreFetched) {
+  Fleet fleet;
+  fleet.holdResults = true;
+  fleet.runJob(1, wordCount());
+  fleet.advance(1000);
+  for (auto& [id, executor] : fleet.executors) EXPECT_TRUE(executor->releases.empty());
+  fleet.driver(Fleet::messageOf(&proto::Message::mutable_cancel_job, [](proto::CancelJob& cancel) { cancel.set_app(1), cancel.set_number(1); }));
+  fleet.advance(100);
+  for (auto& [id, executor] : fleet.executors) EXPECT_EQ(executor->releases.size(), 1u);
 }
 
 TEST(MasterJob, JobsThatAreOverAreReleasedTogether) {

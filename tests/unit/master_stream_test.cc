@@ -257,6 +257,7 @@ TEST(MasterStream, HealsFromLoss) {
           alive.erase(victim);
         }
         if (fleet.random() % 4 == 0) fleet.join(10 + std::uint64_t(second)), alive.insert(10 + std::uint64_t(second));
+        if (fleet.random() % 3 == 0) fleet.breakSession(*alive.begin(), int(fleet.random() % 4));
         fleet.settleRandomly(int(fleet.random() % 40));
         fleet.paused = false;
         fleet.runTasks();
