@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -142,7 +144,10 @@ class Member final : public Effects {
     works.emplace_back(std::move(work), std::move(done));
   }
   void startThread(std::function<void()> body) override { threads.push_back(std::move(body)); }
-  void post(std::function<void(Moment)> event) override { works.emplace_back([] {}, std::move(event)); }
+  void post(std::function<void(Moment)> event) override {
+    std::lock_guard lock(postMutex);
+    posts.push_back(std::move(event));
+  }
   void connect(Peer to, const std::string&) override { connects.push_back(to); }
 
   std::uint64_t id;
@@ -150,6 +155,8 @@ class Member final : public Effects {
   Runtime runtime;
   std::deque<std::shared_ptr<const TaskSpec>> tasks;
   std::deque<std::pair<std::function<void()>, std::function<void(Moment)>>> works;
+  std::mutex postMutex;
+  std::deque<std::function<void(Moment)>> posts;
   std::vector<std::function<void()>> threads;
   std::map<TimerName, Moment> timers;
   std::vector<std::string> logs;
@@ -245,6 +252,16 @@ class Fleet {
     return true;
   }
   bool runWork(Member& member) {
+    std::function<void(Moment)> event;
+    {
+      std::lock_guard lock(member.postMutex);
+      if (!member.posts.empty()) {
+        event = std::move(member.posts.front());
+        member.posts.pop_front();
+      }
+    }
+    if (event) event(now);
+    if (event) return true;
     if (member.works.empty()) return false;
     auto [work, done] = std::move(member.works.front());
     member.works.pop_front();
@@ -295,6 +312,7 @@ class Fleet {
   AddressCode code;
   std::deque<std::tuple<std::uint64_t, std::uint64_t, EnvelopePtr>> wire;  // between executors
   std::vector<std::pair<std::uint64_t, EnvelopePtr>> toMaster;
+  std::vector<EnvelopePtr> toDriver;
   std::set<std::uint64_t> dead;
   std::vector<std::unique_ptr<Member>> members;
   std::unique_ptr<PlanView> view;
@@ -314,6 +332,7 @@ inline Member::Member(Fleet& fleet, std::uint64_t id, std::uint64_t memoryBytes,
 inline void Member::send(Peer to, EnvelopePtr envelope, std::uint64_t) {
   if (fleet_.dead.contains(id)) return;
   if (to.role == Role::kMaster) fleet_.toMaster.emplace_back(id, std::move(envelope));
+  else if (to.role == Role::kDriver) fleet_.toDriver.push_back(std::move(envelope));
   else fleet_.wire.emplace_back(id, to.id, std::move(envelope));
 }
 

@@ -31,7 +31,7 @@ struct Task {
 };
 using TaskPtr = std::shared_ptr<Task>;
 
-enum TimerKind : std::uint32_t { kReportTimer = 1, kParkedGetTimer, kReceiverTimer, kRestartTimer };
+enum TimerKind : std::uint32_t { kReportTimer = 1, kReceiverTimer, kRestartTimer };
 
 struct Control {
   const Options options;

@@ -83,8 +83,7 @@ void Instances::onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Inst
   if (released(when)) return;
   std::unique_ptr<Instance>& slot = instances_[when];
   if (slot && (launch.instance().run() < slot->id.run() || (launch.instance().run() == slot->id.run() && launch.k() <= slot->k))) return;
-  bool fresh = !slot;
-  if (fresh) slot = std::make_unique<Instance>();
+  if (!slot) slot = std::make_unique<Instance>();
   Instance& instance = *slot;
   instance.id = launch.instance();
   instance.k = launch.k();
@@ -102,7 +101,6 @@ void Instances::onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Inst
     if (TaskPtr task = enter(instance, key, tasks.attempt(i), launch.cautious())) entered.push_back(std::move(task));
   }
   for (const TaskPtr& task : entered) await(instance, task);
-  if (fresh) values_.onInstance(when);
   if (instance.unfinished == 0) sendReport(instance);
 }
 

@@ -59,7 +59,6 @@ class Instances {
   // Tells the master again what it may have missed.
   void tellAgain();
 
-  bool known(Scope when) const { return instances_.contains(when) || released(when); }
   bool released(Scope when) const;
   bool uses(const Installed* installed) const;
   // Looks at tasks whose inputs came or cannot come, and starts what is ready.

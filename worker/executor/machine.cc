@@ -78,7 +78,7 @@ void Machine::State::onMessage(Peer from, const EnvelopePtr& envelope) {
       return;
     case proto::Message::kCopyBlock: return receivers.onCopyBlock(from, envelope);
     case proto::Message::kBlockCopied: return receivers.onBlockCopied(message.block_copied());
-    case proto::Message::kGet: return values.onGet(from, envelope, instances.known(message.get().instance().when_ms()));
+    case proto::Message::kGet: return values.onGet(from, envelope);
     case proto::Message::kGot: return values.onGot(from, envelope);
     default: return;  // Hello, Refused: the shell's
   }
@@ -184,7 +184,6 @@ void Machine::onTimer(TimerName timer, Moment now) {
   State::Event event(*state_, now);
   switch (timer.kind) {
     case kReportTimer: return state_->instances.onReportTimer(std::int64_t(timer.a));
-    case kParkedGetTimer: return state_->values.onParkedTimer(timer.a);
     default: return state_->receivers.onTimer(timer);
   }
 }

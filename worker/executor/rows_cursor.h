@@ -21,7 +21,7 @@ inline std::uint32_t bucketOf(std::uint64_t hash) { return std::uint32_t(hash >>
 using PinBag = std::vector<Pin>;
 
 // Room for one chunk of records of a type; destroys them when it is used again.
-class RecordBuffer {
+class SLUICE_INTERNAL RecordBuffer {
  public:
   explicit RecordBuffer(const TypeDesc& type) : type_(type) {}
   ~RecordBuffer();
@@ -39,7 +39,7 @@ class RecordBuffer {
 };
 
 // Keeps the records of a chunk whose bucket is wanted.
-class BucketFilter {
+class SLUICE_INTERNAL BucketFilter {
  public:
   BucketFilter(const TypeDesc& type, BucketRange range) : type_(type), range_(range), kept_(type) {}
   Chunk filter(Chunk in);
@@ -52,7 +52,7 @@ class BucketFilter {
 };
 
 // Decodes a run of rows.
-class RowsDecoder {
+class SLUICE_INTERNAL RowsDecoder {
  public:
   explicit RowsDecoder(const TypeDesc& type) : type_(type), records_(type) {}
   // count = 0 with bytes left: unknown, then records are decoded one at a time.
@@ -71,7 +71,7 @@ class RowsDecoder {
 struct InputGone {};
 
 // Rows of some object lists one after the other: the segments of a reducer in map-partition order, or a kept value.
-class RowsCursor final : public Cursor {
+class SLUICE_INTERNAL RowsCursor final : public Cursor {
  public:
   // Where the type has views the pieces stay pinned in `pins`; else each goes when it has been read.
   RowsCursor(const TypeDesc& type, const std::vector<RowsPtr>& lists, BucketRange range, Store& store, PinBag& pins);

@@ -7,6 +7,18 @@
 
 namespace sluice::executor {
 
+namespace {
+
+constexpr std::uint64_t kMostCompression = 256;  // of lz4; a larger size in a header is damage
+
+// Covers the header too.
+std::uint64_t checksumOf(FrameHeader header, const char* payload) {
+  header.checksum = 0;
+  return XXH3_64bits_withSeed(payload, header.stored, XXH3_64bits(&header, sizeof(header)));
+}
+
+}  // namespace
+
 void appendFrame(std::string_view rows, std::uint64_t count, Buffer& out) {
   FrameHeader header;
   header.rows = count;
@@ -26,7 +38,7 @@ void appendFrame(std::string_view rows, std::uint64_t count, Buffer& out) {
     std::memcpy(out.reserve(rows.size()), rows.data(), rows.size());
   }
   out.advance(header.stored);
-  header.checksum = XXH3_64bits(out.data() + start + sizeof(header), header.stored);
+  header.checksum = checksumOf(header, out.data() + start + sizeof(header));
   std::memcpy(out.data() + start, &header, sizeof(header));
 }
 
@@ -37,7 +49,7 @@ absl::Status readFrame(std::string_view frame, Buffer& rows, std::uint64_t& coun
   std::string_view payload = frame.substr(sizeof(header));
   if (header.magic != FrameHeader::kMagic) return absl::DataLossError("no rows where some were written (wrong magic)");
   if (payload.size() != header.stored) return absl::DataLossError("rows on disk are cut short");
-  if (XXH3_64bits(payload.data(), payload.size()) != header.checksum) {
+  if (checksumOf(header, payload.data()) != header.checksum || header.bytes / kMostCompression > header.stored) {
     return absl::DataLossError("rows on disk are damaged (checksum)");
   }
   char* to = rows.reserve(header.bytes);

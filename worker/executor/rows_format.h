@@ -19,7 +19,7 @@ struct FrameHeader {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;     // of the rows
   std::uint64_t stored = 0;    // of the payload that follows
-  std::uint64_t checksum = 0;  // xxh3 of the payload
+  std::uint64_t checksum = 0;  // xxh3 of the payload, seeded by that of the header with this field 0
 };
 static_assert(sizeof(FrameHeader) == 40);
 

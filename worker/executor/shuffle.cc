@@ -8,16 +8,16 @@ namespace {
 
 constexpr std::uint32_t kMostMaps = 1 << 22;  // a larger number in a message is damage
 
-std::uint64_t checksumOf(const std::vector<Bytes>& attachments) {
-  std::uint64_t sum = attachments.size();
-  for (const Bytes& bytes : attachments) sum = XXH3_64bits_withSeed(bytes.data(), bytes.size(), sum);
-  return sum;
-}
-
 // Which buckets a piece holds, as one number of the message; 0: all.
 std::uint32_t packBuckets(const Piece& piece) { return piece.whole() ? 0 : piece.low | std::uint32_t(piece.high) << 8; }
 
 }  // namespace
+
+std::uint64_t pushChecksum(const std::vector<Bytes>& attachments) {
+  std::uint64_t sum = attachments.size();
+  for (const Bytes& bytes : attachments) sum = XXH3_64bits_withSeed(bytes.data(), bytes.size(), sum);
+  return sum;
+}
 
 Shuffle::State& Shuffle::state(ExchangeKey key, Scope scope) {
   State& state = states_[key];
@@ -131,7 +131,7 @@ void Shuffle::push(std::uint64_t executor, ExchangeKey key, const State& state, 
       }
     }
     message->set_chunk((*chunk)++), message->set_last(last);
-    message->set_checksum(checksumOf(envelope->attachments));
+    message->set_checksum(pushChecksum(envelope->attachments));
     control_.send({Role::kExecutor, executor}, std::move(envelope));
   };
   auto gone = [this] { control_.log("segments that a peer asked for cannot be read back from the spill file"); };
@@ -176,7 +176,7 @@ void Shuffle::onPush(Peer from, const EnvelopePtr& envelope) {
   const proto::Push& push = envelope->message.push();
   ExchangeKey key{{push.node(), push.edge()}, push.when_ms()};
   if (push.map_partition() >= kMostMaps || envelope->attachments.size() != std::size_t(push.reducer_size()) ||
-      push.rows_size() != push.reducer_size() || checksumOf(envelope->attachments) != push.checksum()) {
+      push.rows_size() != push.reducer_size() || pushChecksum(envelope->attachments) != push.checksum()) {
     control_.log("a push from " + from.toString() + " was damaged on the way and is dropped");
     return;
   }

@@ -20,6 +20,9 @@ struct ExchangeKey {
   friend constexpr auto operator<=>(ExchangeKey, ExchangeKey) = default;
 };
 
+// What Push.checksum says of the attachments.
+SLUICE_INTERNAL std::uint64_t pushChecksum(const std::vector<Bytes>& attachments);
+
 class Shuffle {
  public:
   explicit Shuffle(Control& control) : control_(control) {}

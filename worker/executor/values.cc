@@ -5,8 +5,6 @@
 namespace sluice::executor {
 
 namespace {
-constexpr Duration kParkedGetLimit = Seconds(10);
-
 ValueId idOf(const proto::KeptValue& value) { return {value.node(), value.when_ms(), value.partition()}; }
 }  // namespace
 
@@ -220,7 +218,7 @@ void Values::onPeerDown(std::uint64_t executor) {
 
 // ---- answering ----
 
-void Values::onGet(Peer from, const EnvelopePtr& envelope, bool instanceKnown) {
+void Values::onGet(Peer from, const EnvelopePtr& envelope) {
   const proto::Get& get = envelope->message.get();
   RowsPtr rows;
   switch (get.what_case()) {
@@ -228,10 +226,8 @@ void Values::onGet(Peer from, const EnvelopePtr& envelope, bool instanceKnown) {
       ValueId id = idOf(get.kept());
       if (has(id)) {
         rows = kept_[id].rows;
-      } else if (expected_.contains(id) || (!instanceKnown && get.has_instance())) {
-        std::uint64_t parked = nextParked_++;
-        parked_.emplace(parked, Parked{from, envelope});
-        if (!expected_.contains(id)) control_.effects.arm({kParkedGetTimer, parked}, control_.now + kParkedGetLimit);
+      } else if (expected_.contains(id)) {
+        parked_.emplace(nextParked_++, Parked{from, envelope});
         return;
       }
       break;
@@ -281,28 +277,10 @@ void Values::answerParked(ValueId id) {
       ++it;
       continue;
     }
-    control_.effects.disarm({kParkedGetTimer, it->first});
     ready.push_back(std::move(it->second));
     it = parked_.erase(it);
   }
-  for (const Parked& get : ready) onGet(get.from, get.envelope, true);
-}
-
-void Values::onInstance(Scope when) {
-  std::vector<ValueId> ready;
-  for (const auto& [parked, get] : parked_) {
-    ValueId id = idOf(get.envelope->message.get().kept());
-    if (get.envelope->message.get().instance().when_ms() == when && !expected_.contains(id)) ready.push_back(id);
-  }
-  for (ValueId id : ready) answerParked(id);
-}
-
-void Values::onParkedTimer(std::uint64_t parked) {
-  auto it = parked_.find(parked);
-  if (it == parked_.end()) return;
-  Parked get = std::move(it->second);
-  parked_.erase(it);
-  onGet(get.from, get.envelope, true);
+  for (const Parked& get : ready) onGet(get.from, get.envelope);
 }
 
 // ---- letting go ----

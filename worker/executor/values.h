@@ -44,11 +44,9 @@ class Values {
   // Brings a broadcast value from one of the members; `ready` is called when it is here or nobody has it.
   void fetchBroadcast(std::uint64_t id, const proto::Epoch& epoch, std::function<void()> ready);
 
-  void onGet(Peer from, const EnvelopePtr& envelope, bool instanceKnown);
+  void onGet(Peer from, const EnvelopePtr& envelope);
   void onGot(Peer from, const EnvelopePtr& envelope);
   void onPeerDown(std::uint64_t executor);
-  void onInstance(Scope when);  // requests that came before its Launch can be answered
-  void onParkedTimer(std::uint64_t request);
 
   void release(Scope scope);
   void releaseBelow(std::uint32_t node, std::int64_t belowMs);
@@ -82,7 +80,7 @@ class Values {
     std::shared_ptr<Rows> rows = std::make_shared<Rows>();
     Buffer broadcast;
   };
-  struct Parked {  // a Get that must wait
+  struct Parked {  // a Get of a value that a task here is about to make
     Peer from;
     EnvelopePtr envelope;
   };

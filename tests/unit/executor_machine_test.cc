@@ -1,0 +1,394 @@
+// The machine alone: pushes in any order and more than once, repeated launches, reports, receivers' blocks.
+#include "executor_plans.h"
+#include "worker/executor/shuffle.h"
+
+namespace sluice::executor::testing {
+namespace {
+
+const std::vector<std::string> kTexts{"a b a\n", "b c\n", "a\n"};
+const std::map<std::string, std::int64_t> kExpected{{"a", 3}, {"b", 2}, {"c", 1}};
+
+// Three map tasks on executor 1, one reducer on executor 2.
+class TwoExecutors : public ::testing::Test {
+ protected:
+  TwoExecutors() : fleet(2) {
+    plan.output(wordCount(plan, kTexts, true, 1), proto::OUTPUT_RESULTS);
+    fleet.install(plan, 2);
+  }
+  // placeOf puts the one reducer on executor 1: it is moved to 2.
+  void route(proto::Launch& launch, std::uint64_t executor) {
+    auto& moved = *launch.add_moved();
+    moved.set_node(5), moved.set_when_ms(-1), moved.set_partition(0), moved.set_executor(executor);
+  }
+  void launchMaps() {
+    auto [envelope, launch] = fleet.launch(-1);
+    route(*launch, 2);
+    for (std::uint32_t p = 0; p < 3; ++p) Fleet::addTask(*launch, 0, -1, p);
+    fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  }
+  void launchReduce() {
+    auto [envelope, launch] = fleet.launch(-1);
+    route(*launch, 2);
+    Fleet::addTask(*launch, 1, -1, 0);
+    fleet.at(2).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  }
+  void runMaps() {
+    while (fleet.runTask(fleet.at(1))) {
+    }
+  }
+  Fleet fleet;
+  PlanMaker plan;
+};
+
+TEST_F(TwoExecutors, PushesInAnyOrderTwiceAndBeforeTheLaunch) {
+  launchMaps();
+  runMaps();
+  ASSERT_EQ(fleet.wire.size(), 3u);
+  auto pushes = std::exchange(fleet.wire, {});
+  for (int i : {2, 0, 2}) fleet.deliver(1, 2, std::get<2>(pushes[std::size_t(i)]));
+  launchReduce();
+  EXPECT_TRUE(fleet.at(2).tasks.empty()) << "one map partition is missing";
+  fleet.deliver(1, 2, std::get<2>(pushes[1]));
+  EXPECT_EQ(fleet.at(2).tasks.size(), 1u);
+  fleet.deliver(1, 2, std::get<2>(pushes[1]));
+  fleet.settle();
+  EXPECT_EQ(counts(fleet), kExpected);
+  EXPECT_TRUE(fleet.at(2).tasks.empty());
+}
+
+// An attempt whose end was lost counts for nothing; another complete one wins, and later ones are dropped.
+TEST_F(TwoExecutors, OnlyCompleteAttemptsCount) {
+  launchReduce();
+  auto push = [&](std::uint32_t map, std::uint32_t attempt, std::uint32_t chunk, bool last, std::vector<Count> rows) {
+    auto [envelope, push] = compose(&proto::Message::mutable_push);
+    push->set_app(1), push->set_node(5), push->set_edge(0), push->set_when_ms(-1), push->set_scope_ms(-1);
+    push->set_map_partition(map), push->set_attempt(attempt), push->set_chunk(chunk), push->set_last(last);
+    push->add_reducer(0), push->add_rows(rows.size());
+    envelope->attachments.push_back(Bytes::of(rowsOf(rows)));
+    push->set_checksum(pushChecksum(envelope->attachments));
+    fleet.deliver(1, 2, envelope);
+  };
+  push(0, 1, 0, false, {{"wrong", 1}});  // the session breaks here
+  push(0, 2, 1, true, {{"wrong", 2}});   // an end without its beginning
+  push(0, 2, 0, false, {{"x", 1}});
+  push(0, 2, 1, true, {{"y", 2}});
+  push(0, 1, 1, true, {{"late", 9}});
+  push(1, 1, 0, true, {});
+  EXPECT_TRUE(fleet.at(2).tasks.empty());
+  push(2, 1, 0, true, {{"x", 5}});
+  fleet.settle();
+  EXPECT_EQ(counts(fleet), (std::map<std::string, std::int64_t>{{"x", 6}, {"y", 2}}));
+}
+
+TEST_F(TwoExecutors, WhatWasPushedIsKeptAndPushedAgain) {
+  launchMaps();
+  runMaps();
+  fleet.wire.clear();  // lost with the session
+  fleet.at(1).machine->onSession({Role::kExecutor, 2}, false, fleet.now);
+  fleet.at(1).machine->onSession({Role::kExecutor, 2}, true, fleet.now);
+  EXPECT_EQ(fleet.wire.size(), 3u);
+  // The reducer moves to executor 1 itself: nothing has to be sent.
+  fleet.wire.clear();
+  auto [envelope, launch] = fleet.launch(-1, 1);
+  route(*launch, 1);
+  Fleet::addTask(*launch, 1, -1, 0, 2);
+  fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  EXPECT_TRUE(fleet.wire.empty());
+  fleet.settle();
+  EXPECT_EQ(counts(fleet), kExpected);
+}
+
+TEST_F(TwoExecutors, RepeatedAndReleasedLaunchesAreIgnored) {
+  launchMaps();
+  launchMaps();
+  EXPECT_EQ(fleet.at(1).tasks.size(), 3u);
+  fleet.settle();
+  launchReduce();
+  fleet.settle();
+  EXPECT_EQ(counts(fleet), kExpected);
+  for (auto& member : fleet.members) {
+    auto [envelope, release] = compose(&proto::Message::mutable_release);
+    release->add_instances(-1);
+    member->machine->onMessage(kMasterPeer, envelope, fleet.now);
+  }
+  for (auto& member : fleet.members) EXPECT_EQ(member->runtime.store().usedBytes(), 0);
+  launchMaps();
+  EXPECT_TRUE(fleet.at(1).tasks.empty());
+}
+
+TEST_F(TwoExecutors, AnOlderMasterIsRefused) {
+  auto [newer, cancel] = compose(&proto::Message::mutable_cancel_instance);
+  newer->message.set_term(5);
+  fleet.at(1).machine->onMessage(kMasterPeer, newer, fleet.now);
+  launchMaps();  // term 0
+  EXPECT_TRUE(fleet.at(1).tasks.empty());
+  EXPECT_EQ(fleet.ofKind(proto::Message::kRefused).at(0)->message.refused().term(), 5u);
+}
+
+TEST_F(TwoExecutors, CancelledTasksDoNotRun) {
+  launchMaps();
+  auto [envelope, cancel] = compose(&proto::Message::mutable_cancel_instance);
+  cancel->mutable_instance()->set_when_ms(-1);
+  fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  runMaps();
+  EXPECT_TRUE(fleet.wire.empty());
+  EXPECT_TRUE(fleet.ofKind(proto::Message::kFailed).empty());
+}
+
+TEST(ExecutorMachine, PreparedIsCoalescedByTime) {
+  Fleet fleet(1);
+  PlanMaker plan;
+  auto& lines = plan.source<std::string_view>({{"a", 0}, {"b", 0}, {"c", 0}}, true);
+  plan.output(lines, proto::OUTPUT_RESULTS);
+  fleet.install(plan, 1);
+  fleet.launchAll(-1);
+  fleet.runTask(fleet.at(1));
+  fleet.runTask(fleet.at(1));
+  EXPECT_TRUE(fleet.ofKind(proto::Message::kPrepared).empty());
+  fleet.fire(fleet.at(1), kReportTimer);
+  ASSERT_EQ(fleet.ofKind(proto::Message::kPrepared).size(), 1u);
+  EXPECT_EQ(fleet.ofKind(proto::Message::kPrepared)[0]->message.prepared().results_size(), 2);
+  fleet.settle();
+  EXPECT_EQ(fleet.ofKind(proto::Message::kPrepared).size(), 2u);
+  // A new session with the master hears all of it again, after the report.
+  fleet.toMaster.clear();
+  fleet.at(1).machine->onSession(kMasterPeer, false, fleet.now);
+  fleet.at(1).machine->onSession(kMasterPeer, true, fleet.now);
+  EXPECT_EQ(fleet.toMaster.at(0).second->message.body_case(), proto::Message::kReport);
+  EXPECT_EQ(fleet.ofKind(proto::Message::kPrepared).size(), 2u);
+}
+
+TEST(ExecutorMachine, InstalledWaitsForAllSessions) {
+  Fleet fleet(3);
+  fleet.at(3).machine->onSession({Role::kExecutor, 1}, false, fleet.now);
+  PlanMaker plan;
+  plan.output(plan.source<std::string_view>({{"a", 0}}, true), proto::OUTPUT_RESULTS);
+  fleet.install(plan, 1);
+  EXPECT_EQ(fleet.ofKind(proto::Message::kInstalled).size(), 2u);
+  EXPECT_EQ(fleet.at(3).connects, (std::vector<Peer>{{Role::kExecutor, 1}}));
+  fleet.at(3).machine->onSession({Role::kExecutor, 1}, true, fleet.now);
+  EXPECT_EQ(fleet.ofKind(proto::Message::kInstalled).size(), 3u);
+}
+
+TEST(ExecutorMachine, AnUnknownTemplateFailsItsTasks) {
+  Fleet fleet(1);
+  auto [envelope, launch] = fleet.launch(-1);
+  Fleet::addTask(*launch, 0, -1, 0);
+  fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  ASSERT_EQ(fleet.ofKind(proto::Message::kFailed).size(), 1u);
+  EXPECT_NE(fleet.ofKind(proto::Message::kFailed)[0]->message.failed().message().find("not installed"), std::string::npos);
+}
+
+// A kept value that lies on another executor is fetched; one that nobody has is reported as lost.
+TEST(ExecutorMachine, KeptValuesAreFetchedOrLost) {
+  Fleet fleet(2);
+  PlanMaker plan;
+  auto& source = plan.source<std::int64_t>({{rowsOf<std::int64_t>({1, 2, 3}), 3}}, false);
+  source.mutable_keep()->set_keep(true);
+  plan.output(source, proto::OUTPUT_RESULTS);
+  fleet.install(plan, 1);
+  auto [keep, keepLaunch] = fleet.launch(-1);
+  Fleet::addTask(*keepLaunch, 0, 0, 0);
+  fleet.at(1).machine->onMessage(kMasterPeer, keep, fleet.now);
+  auto readIt = [&](std::int64_t when, std::uint64_t at) {
+    auto [envelope, launch] = fleet.launch(when);
+    Fleet::addTask(*launch, 1, when, 0);
+    if (at != 0) {
+      auto& route = *launch->add_kept();
+      route.set_node(1), route.set_when_ms(0), route.set_partition(0), route.set_executor(at);
+    }
+    fleet.at(2).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  };
+  readIt(-2, 1);  // while it is still being made: the answer waits
+  while (fleet.deliverOne()) {
+  }
+  EXPECT_TRUE(fleet.at(2).tasks.empty());
+  fleet.settle();
+  EXPECT_EQ(fleet.results<std::int64_t>()[0], (std::vector<std::int64_t>{1, 2, 3}));
+  auto [unpersist, release] = compose(&proto::Message::mutable_release);
+  release->add_unpersisted(1);
+  for (auto& member : fleet.members) member->machine->onMessage(kMasterPeer, unpersist, fleet.now);
+  readIt(-3, 1);
+  readIt(-4, 0);
+  fleet.settle();
+  auto failed = fleet.ofKind(proto::Message::kFailed);
+  ASSERT_EQ(failed.size(), 2u);
+  for (const auto& envelope : failed) {
+    EXPECT_EQ(envelope->message.failed().domain(), proto::DOMAIN_LOST);
+    ASSERT_EQ(envelope->message.failed().missing_size(), 1);
+    EXPECT_EQ(envelope->message.failed().missing(0).node(), 1u);
+  }
+}
+
+TEST(ExecutorMachine, CheckpointAndRestore) {
+  Fleet fleet(2);
+  TemporaryFolder folder;
+  PlanMaker plan;
+  auto& source = plan.source<std::int64_t>({{rowsOf<std::int64_t>({4, 5}), 2}}, false);
+  source.mutable_keep()->set_keep(true);
+  source.set_uid("numbers");
+  plan.output(source, proto::OUTPUT_RESULTS);
+  fleet.install(plan, 1);
+  auto [keep, keepLaunch] = fleet.launch(-1);
+  Fleet::addTask(*keepLaunch, 0, 0, 0);
+  fleet.at(1).machine->onMessage(kMasterPeer, keep, fleet.now);
+  fleet.settle();
+  auto [take, checkpoint] = compose(&proto::Message::mutable_take_checkpoint);
+  checkpoint->set_when_ms(7000), checkpoint->set_directory(folder.path());
+  checkpoint->add_nodes(1), checkpoint->add_partitions(0);
+  fleet.at(1).machine->onMessage(kMasterPeer, take, fleet.now);
+  fleet.settle();
+  const auto& written = fleet.ofKind(proto::Message::kCheckpointWritten).at(0)->message.checkpoint_written();
+  ASSERT_EQ(written.error(), "");
+  ASSERT_EQ(written.files_size(), 1);
+  EXPECT_EQ(written.files(0).uid(), "numbers");
+  EXPECT_EQ(written.files(0).rows(), 2u);
+  EXPECT_TRUE(written.files(0).name().starts_with("state-7000-"));
+  auto [restore, request] = compose(&proto::Message::mutable_restore);
+  request->set_when_ms(8000), request->set_directory(folder.path());
+  *request->add_files() = written.files(0);
+  fleet.at(2).machine->onMessage(kMasterPeer, restore, fleet.now);
+  fleet.settle();
+  const auto& restored = fleet.ofKind(proto::Message::kRestored).at(0)->message.restored();
+  EXPECT_EQ(restored.error(), "");
+  EXPECT_EQ(restored.files_size(), 1);
+  fleet.toMaster.clear();
+  fleet.at(2).machine->onSession(kMasterPeer, true, fleet.now);
+  const auto& report = fleet.ofKind(proto::Message::kReport).at(0)->message.report();
+  ASSERT_EQ(report.kept_size(), 1);
+  EXPECT_EQ(report.kept(0).when_ms(), 8000);
+}
+
+// A receiver that the test drives: what it puts in, and when.
+class Driven final : public ReceiverBase {
+ public:
+  static inline std::atomic<BlockSink*> sink = nullptr;
+  void onStart(BlockSink& s) override { sink = &s; }
+  void onStop() override { sink = nullptr; }
+};
+const ReceiverDesc kDriven{ReceiverDesc::kMagic, "Driven", [](const char*, std::size_t) -> ReceiverBase* { return new Driven; }};
+
+class Receiving : public ::testing::Test {
+ protected:
+  Receiving() : fleet(2) {
+    auto& source = plan.add<std::string_view>(proto::NODE_SOURCE, "socketTextStream");
+    source.mutable_source()->set_kind(proto::SOURCE_RECEIVER);
+    source.set_slide_ms(1000);
+    plan.output(source, proto::OUTPUT_RESULTS);
+    fleet.install(plan, 2);
+    auto [envelope, start] = compose(&proto::Message::mutable_start_receiver);
+    start->set_node(1), start->set_incarnation(1), start->set_template_hash(7);
+    start->set_zero_ms(999'000), start->set_interval_ms(1000), start->set_next_seal_ms(1'001'000);
+    start->add_copies_to(2);
+    start->mutable_source()->set_kind(proto::SOURCE_RECEIVER);
+    *start->mutable_source()->mutable_receiver() = codeAt(&kDriven);
+    fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+    fleet.toMaster.clear();
+    thread = std::thread(std::move(fleet.at(1).threads.at(0)));
+    while (Driven::sink == nullptr) std::this_thread::yield();
+  }
+  ~Receiving() override {
+    fleet.at(1).machine.reset();
+    thread.join();
+  }
+  std::vector<proto::Stored> stored() {
+    std::vector<proto::Stored> all;
+    for (const auto& envelope : fleet.ofKind(proto::Message::kStored)) all.push_back(envelope->message.stored());
+    return all;
+  }
+  void tick() { fleet.fire(fleet.at(1), kReceiverTimer); }
+  void work() {
+    while (fleet.runWork(fleet.at(1))) {
+    }
+  }
+  Fleet fleet;
+  PlanMaker plan;
+  std::thread thread;
+};
+
+TEST_F(Receiving, BlocksAreCopiedBeforeTheyAreToldAndSealedInOrder) {
+  Driven::sink.load()->addText("one\ntwo\nthr");
+  tick();  // the block interval is over
+  EXPECT_TRUE(stored().empty()) << "the copy is still on its way";
+  while (fleet.deliverOne()) {
+  }
+  ASSERT_EQ(stored().size(), 1u);
+  EXPECT_EQ(stored()[0].first_sequence(), 1u);
+  ASSERT_EQ(stored()[0].blocks_size(), 1);
+  EXPECT_EQ(stored()[0].blocks(0).bytes(), 8u);
+  proto::Input block = stored()[0].blocks(0);
+  EXPECT_EQ(std::vector<std::uint64_t>(block.holders().begin(), block.holders().end()), (std::vector<std::uint64_t>{1, 2}));
+  EXPECT_EQ(stored()[0].sealed_ms(), 0);
+  // At the grid time the rest is cut, and sealed when it is told.
+  Driven::sink.load()->addText("ee\n");
+  while (stored().size() < 2) {
+    fleet.now = std::max(fleet.now, Moment::of(Time(1'001'000)));
+    tick();
+    while (fleet.deliverOne()) {
+    }
+  }
+  EXPECT_EQ(stored().back().sealed_ms(), 1'001'000);
+  // A batch over both blocks, on the executor that only has copies.
+  auto [envelope, launch] = fleet.launch(1'001'000);
+  launch->set_zero_ms(999'000);
+  auto& count = *launch->add_counts();
+  count.set_node(1), count.set_when_ms(1'001'000), count.set_partitions(1);
+  auto& partition = *launch->add_sources();
+  partition.set_node(1), partition.set_when_ms(1'001'000);
+  for (const auto& told : stored()) {
+    for (const auto& block : told.blocks()) *partition.add_inputs() = block;
+  }
+  Fleet::addTask(*launch, 0, 1'001'000, 0);
+  fleet.at(2).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  fleet.settle();
+  EXPECT_EQ(fleet.results<std::string>()[0], (std::vector<std::string>{"one", "two", "three"}));
+}
+
+TEST_F(Receiving, StoreReliablyWaitsForAccepted) {
+  std::thread storing([] { Driven::sink.load()->storeReliably(rowsOf<std::string>({"x"}), 1); });
+  while (stored().empty()) {
+    work();
+    while (fleet.deliverOne()) {
+    }
+    std::this_thread::yield();
+  }
+  auto [envelope, accepted] = compose(&proto::Message::mutable_accepted);
+  accepted->set_node(1), accepted->set_incarnation(1), accepted->set_sequence(1);
+  fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  storing.join();
+  // A new session hears only what was not accepted.
+  fleet.toMaster.clear();
+  fleet.at(1).machine->onSession(kMasterPeer, true, fleet.now);
+  const auto& report = fleet.ofKind(proto::Message::kReport).at(0)->message.report();
+  ASSERT_EQ(report.receivers_size(), 1);
+  EXPECT_EQ(report.receivers(0).blocks_size(), 0);
+}
+
+TEST_F(Receiving, DrainTellsTheRestAndThatItStopped) {
+  Driven::sink.load()->addText("last\n");
+  auto [envelope, close] = compose(&proto::Message::mutable_close_receiver);
+  close->set_node(1), close->set_incarnation(1), close->set_drain(true);
+  fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  while (stored().empty() || !stored().back().stopped()) {
+    work();
+    while (fleet.deliverOne()) {
+    }
+    std::this_thread::yield();
+  }
+  int blocks = 0;
+  for (const auto& told : stored()) blocks += told.blocks_size();
+  EXPECT_EQ(blocks, 1);
+}
+
+TEST_F(Receiving, RestartWaitsForItsDelay) {
+  Driven::sink.load()->restart("connection refused", Milliseconds(500));
+  while (Driven::sink != nullptr) std::this_thread::yield();
+  while (stored().empty() || stored().back().error().empty()) work();
+  EXPECT_EQ(stored().back().error(), "restarted in 500 ms: connection refused");
+  EXPECT_EQ(Driven::sink, nullptr);
+  fleet.fire(fleet.at(1), kRestartTimer);
+  while (Driven::sink == nullptr) std::this_thread::yield();
+}
+
+}  // namespace
+}  // namespace sluice::executor::testing
