@@ -10,6 +10,7 @@
 #include "client/launch.h"
 #include "common/master_url.h"
 #include "client/stop_signals.h"
+#include "client/stream_core.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -95,6 +96,10 @@ Driver::Results ContextCore::run(const PlanRequest& request, std::vector<std::ui
   Driver::Job job;
   job.plan = build(request);
   job.partitions = std::move(partitions);
+  const auto& nodes = job.plan.plan->nodes();
+  if (std::any_of(nodes.begin(), nodes.end(), [](const auto& node) { return node.as_of_ms() != 0; })) {
+    if (StreamRef stream = StreamCore::activeOf(this)) job.stream = stream->id();
+  }
   job.description = request.action + " at " + siteText(site);
   Driver::Results results = driver_->runJob(job);
   for (const auto& update : results.updates) AccumulatorRegistry::get().merge(update.id(), update.value());

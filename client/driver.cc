@@ -110,6 +110,11 @@ void Driver::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()
   }
 }
 
+void Driver::serve(const std::function<bool()>& ready) {
+  std::unique_lock lock(mutex_);
+  wait(lock, ready);
+}
+
 bool Driver::waitAtMost(std::unique_lock<std::mutex>& lock, std::int64_t atMostMs, const std::function<bool()>& ready) {
   bool timeUp = false, over = false;
   std::condition_variable early;

@@ -103,6 +103,9 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   bool awaitStream(std::uint32_t stream, std::int64_t atMostMs);
   // Stops the stream: gracefully, after what was received is processed, at most for this long. Returns once it has stopped.
   void stopStream(std::uint32_t stream, bool gracefully, std::int64_t atMostMs);
+  // Waits until ready() (asked with no lock of the caller's held), and meanwhile serves what the master asks of this driver where functions
+  // run inside wait().
+  void serve(const std::function<bool()>& ready);
   // Whether this thread runs a function of the driver right now.
   static bool inFunction();
 

@@ -70,11 +70,11 @@ std::string quoted(const PlanRequest& request) { return request.action.empty() ?
 
 Builder::Seen Builder::resolve(const PlanNode* node, std::int64_t asOfMs) const {
   while (node->kind == PlanNode::Kind::kAlias) {
-    if (!request_.stream && node->symbol == PlanNode::Symbol::kPlannedOnce) {
+    if (!request_.stream && asOfMs == 0 && node->symbol == PlanNode::Symbol::kPlannedOnce) {
       throwError(ErrorKind::kIllegalState, quoted(request_) + " inside transform: a function of (RDD) is asked once, before any data is there; let it "
                                                               "take (RDD, Time), or use foreachRDD");
     }
-    if (!request_.stream && node->symbol == PlanNode::Symbol::kOfItsBatch) {
+    if (!request_.stream && asOfMs == 0 && node->symbol == PlanNode::Symbol::kOfItsBatch) {
       throwError(ErrorKind::kIllegalState, quoted(request_) + " inside transform: the batch that is being planned has no data yet; use foreachRDD for "
                                                               "actions on a batch");
     }

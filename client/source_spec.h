@@ -12,7 +12,7 @@
 namespace sluice {
 
 // Immutable once a node has it. Captures and code of a receiver stand with the node.
-struct SourceSpec {
+struct SLUICE_INTERNAL SourceSpec {
   proto::Source source;
   const ReceiverDesc* receiver = nullptr;
   std::uint64_t hash = 0;  // of `source`, rows included

@@ -35,6 +35,7 @@ class SLUICE_INTERNAL StreamCore {
 
   ContextCore& context() { return *context_; }
   Duration interval() const { return interval_; }
+  std::uint32_t id() const { return id_; }
   void setCheckpointDirectory(std::string directory);
   void setRemember(Duration duration);
   void addFirstBatch(NodeRef target, NodeRef rdd);

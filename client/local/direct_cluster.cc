@@ -58,7 +58,10 @@ class DirectCluster::MasterEffects final : public master::Effects {
   void send(Peer to, EnvelopePtr envelope, std::uint64_t) override { cluster_.deliver(kMasterPeer, to, std::move(envelope)); }
   void arm(TimerName timer, Moment at) override { cluster_.options_.time->arm(kMasterOwner, timer, at); }
   void disarm(TimerName timer) override { cluster_.options_.time->disarm(kMasterOwner, timer); }
-  void log(const std::string& line) override { std::fprintf(stderr, "sluice: %s\n", line.c_str()); }
+  // That the application has failed is for the application itself to say.
+  void log(const std::string& line) override {
+    if (line.find(": failed: ") == std::string::npos) std::fprintf(stderr, "sluice: %s\n", line.c_str());
+  }
   std::uint64_t append(const proto::JournalRecord&) override {
     ++appended_;
     if (!announced_) {
@@ -261,8 +264,8 @@ void DirectCluster::kill(int executor) {
     if (!gone.alive) return;
     Moment now = options_.time->now();
     Peer peer{Role::kExecutor, gone.id.value};
-    gone.machine->onSession(kMasterPeer, false, now);  // lets its receivers end
     gone.alive = false;
+    gone.machine.reset();  // its receivers end
     for (int dropped = slots_->drop(gone.index); dropped > 0; --dropped) end();
     master_->onSession(peer, false, now);
     for (auto& node : nodes_) {
@@ -341,8 +344,8 @@ void DirectCluster::stop() {
   strand_.post([&] {
     driverHandler_ = nullptr;
     for (auto& node : nodes_) {
-      if (node->alive) node->machine->onSession(kMasterPeer, false, options_.time->now());
       node->alive = false;
+      node->machine.reset();  // its receivers end
     }
     closed = true;
     closed.notify_all();

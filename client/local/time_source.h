@@ -13,7 +13,7 @@
 namespace sluice::local {
 
 // Timers are named by (owner, name); arming a name again moves it. `due` is called on the strand. Thread-safe.
-class TimeSource {
+class SLUICE_INTERNAL TimeSource {
  public:
   using Due = std::function<void(std::uint32_t owner, TimerName name)>;
   virtual ~TimeSource() = default;
@@ -53,7 +53,7 @@ class SystemTime final : public TimeSource {
 };
 
 // Moves only when told. advance() fires what falls due, in order, on the caller's thread.
-class ManualTime final : public TimeSource {
+class SLUICE_INTERNAL ManualTime final : public TimeSource {
  public:
   explicit ManualTime(Moment start) : now_(start) {}
   Moment now() override;

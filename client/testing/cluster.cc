@@ -156,10 +156,16 @@ struct Cluster::Body : ManualClock {
 
   // Waits for the next batch to be over; the error it had, if any.
   std::pair<Time, std::string> nextBatch() {
-    std::unique_lock lock(mutex);
     auto ready = [&] { return !done.empty(); };
     if (shape == Shape::kSimulated) {
-      backend->waiter().wait(lock, changed, ready);
+      streaming->core().context().driver().serve([&] {
+        std::lock_guard inner(mutex);
+        return ready();
+      });
+    }
+    std::unique_lock lock(mutex);
+    if (shape == Shape::kSimulated) {
+      // served above
     } else if (isManual(shape)) {
       // What is under way finishes by itself; a batch that waits for a timer needs the clock to move.
       for (int steps = 0; !ready(); ++steps) {
@@ -218,7 +224,7 @@ StreamingContext& Cluster::streaming() {
   return *body_->streaming;
 }
 
-Context& Cluster::context() {
+const Context& Cluster::context() {
   if (body_->streaming) return body_->streaming->context();
   if (!body_->alone) body_->openContext(false);
   return *body_->alone;

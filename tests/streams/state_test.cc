@@ -12,53 +12,42 @@ namespace {
 
 using sluice::testing::Batches;
 using sluice::testing::expectBatches;
-using sluice::testing::How;
 using sluice::testing::Midway;
 using sluice::testing::noRdd;
 using Count = std::pair<std::string, int>;
 
-auto running(const std::string& directory) {
-  return [directory](auto s) {
-    s.context().checkpoint(directory);
-    return s.map([](const std::string& w) { return std::pair(w, 1); })
-        .updateStateByKey([](const std::vector<int>& added, const std::optional<int>& state) -> std::optional<int> {
-          int sum = state.value_or(0);
-          for (int x : added) sum += x;
-          return sum;
-        });
-  };
-}
+constexpr auto running = [](auto s) {
+  return s.map([](const std::string& w) { return std::pair(w, 1); })
+      .updateStateByKey([](const std::vector<int>& added, const std::optional<int>& state) -> std::optional<int> {
+        int sum = state.value_or(0);
+        for (int x : added) sum += x;
+        return sum;
+      });
+};
 
 const Batches<std::string> kIn = {{"a"}, {"a", "b"}, {}, {"a", "c"}, noRdd, {"b"}};
 const Batches<Count> kWant = {{{"a", 1}}, {{"a", 2}, {"b", 1}}, {{"a", 2}, {"b", 1}}, {{"a", 3}, {"b", 1}, {"c", 1}},
                               {{"a", 3}, {"b", 1}, {"c", 1}}, {{"a", 3}, {"b", 2}, {"c", 1}}};
 
-TEST(State, EveryKeyEveryBatch) {
-  expectBatches<std::string, Count>(kIn, [](auto s) { return running(sluice::testing::temporaryDirectory())(s); }, kWant);
-}
+TEST(State, EveryKeyEveryBatch) { expectBatches<std::string, Count>(kIn, running, kWant, {.checkpoint = true}); }
 
 TEST(State, SurvivesTheLossOfAnExecutor) {
-  expectBatches<std::string, Count>(kIn, [](auto s) { return running(sluice::testing::temporaryDirectory())(s); }, kWant,
-                                    {.midway = {Midway::kExecutorLoss}});
+  expectBatches<std::string, Count>(kIn, running, kWant, {.midway = {Midway::kExecutorLoss}, .checkpoint = true});
 }
 
 TEST(State, IsRestoredByANewContext) {
-  for (auto shape : How().shapes) {
-    expectBatches<std::string, Count>(kIn, running(sluice::testing::temporaryDirectory()), kWant,
-                                      {.shapes = {shape}, .midway = {Midway::kRestore}});
-  }
+  expectBatches<std::string, Count>(kIn, running, kWant, {.midway = {Midway::kRestore}, .checkpoint = true});
 }
 
 TEST(State, NoneRemovesTheKey) {
   auto op = [](auto s) {
-    s.context().checkpoint(sluice::testing::temporaryDirectory());
     return s.map([](const std::string& w) { return std::pair(w, 1); })
         .updateStateByKey([](const std::vector<int>& added, const std::optional<int>& state) -> std::optional<int> {
           if (added.empty()) return std::nullopt;
           return state.value_or(0) + int(added.size());
         });
   };
-  expectBatches<std::string, Count>({{"a", "b"}, {"a"}, {}, {"b"}}, op, {{{"a", 1}, {"b", 1}}, {{"a", 2}}, {}, {{"b", 1}}});
+  expectBatches<std::string, Count>({{"a", "b"}, {"a"}, {}, {"b"}}, op, {{{"a", 1}, {"b", 1}}, {{"a", 2}}, {}, {{"b", 1}}}, {.checkpoint = true});
 }
 
 TEST(State, NeedsACheckpointDirectory) {

@@ -50,7 +50,7 @@ TEST(Transformations, MapPartitions) {
 }
 
 TEST(Transformations, Union) {
-  expectBatches<int, int>({{1, 2}, {3}, {}}, [](auto s) { return s.map([](int x) { return -x; }).unionWith(s); }, {{1, 2, -1, -2}, {3, -3}, {}});
+  expectBatches<int, int>({{1, 2}, {3}, {}}, [](auto s) { return s.map([](int x) { return -x; }).union_(s); }, {{1, 2, -1, -2}, {3, -3}, {}});
 }
 
 TEST(Transformations, Repartition) {

@@ -16,7 +16,7 @@ using sluice::testing::noRdd;
 using sluice::testing::Shape;
 using Count = std::pair<std::string, int>;
 
-sluice::testing::How everywhere() { return {}; }
+sluice::testing::How everywhere() { return {.checkpoint = true}; }
 
 TEST(Windows, FirstOnesArePartial) {
   expectBatches<int, int>({{0}, {1}, {2}, {3}, {4}, {5}}, [](auto s) { return s.window(Seconds(3), Seconds(1)); },
@@ -44,13 +44,8 @@ TEST(Windows, ReduceByKeyAndWindow) {
 }
 
 // Without a filter a key never goes; with one it goes when its count does.
-struct InverseCase {
-  bool filtered;
-};
-
 TEST(Windows, InverseKeepsKeysWithoutFilter) {
   auto op = [](auto s) {
-    s.context().checkpoint(sluice::testing::temporaryDirectory());
     return s.reduceByKeyAndWindow(std::plus<>(), std::minus<>(), Seconds(2), Seconds(1));
   };
   expectBatches<Count, Count>({{{"a", 1}}, {{"a", 1}, {"b", 1}}, {}, {{"b", 2}}, {}}, op,
@@ -59,7 +54,6 @@ TEST(Windows, InverseKeepsKeysWithoutFilter) {
 
 TEST(Windows, InverseWithFilterEqualsNaive) {
   auto op = [](auto s) {
-    s.context().checkpoint(sluice::testing::temporaryDirectory());
     return s.reduceByKeyAndWindow(std::plus<>(), std::minus<>(), Seconds(3), Seconds(1), 0, [](const Count& p) { return p.second != 0; });
   };
   expectBatches<Count, Count>({{{"a", 1}}, {{"a", 1}, {"b", 1}}, {}, {{"b", 2}}, {}, {}, {}}, op,
@@ -68,7 +62,6 @@ TEST(Windows, InverseWithFilterEqualsNaive) {
 
 TEST(Windows, CountByWindow) {
   auto op = [](auto s) {
-    s.context().checkpoint(sluice::testing::temporaryDirectory());
     return s.countByWindow(Seconds(2), Seconds(1));
   };
   expectBatches<int, std::int64_t>({{1, 2}, {3}, {}, {}}, op, {{2}, {3}, {1}, {0}}, everywhere());

@@ -57,6 +57,7 @@ SLUICE_EXPORT const char* nameOf(Midway midway);
 struct How {
   std::vector<Shape> shapes = {Shape::kLocal1, Shape::kLocal4, Shape::kSimulated, Shape::kInProcess};
   std::vector<Midway> midway = {Midway::kNothing};
+  bool checkpoint = false;  // the streams need a checkpoint directory; each run has a new one
   bool ordered = false;  // the order of records within a batch is compared too
 };
 
@@ -85,7 +86,7 @@ class SLUICE_EXPORT Cluster {
   Cluster(const Cluster&) = delete;
 
   StreamingContext& streaming();  // define streams here; the first runBatches starts them
-  Context& context();             // for batch jobs
+  const Context& context();      // for batch jobs
   ManualClock& clock();
   // Replayable: the k-th entry is the k-th batch, then come empty ones. T may be a view. A batch lies in two partitions unless it says.
   template <class T> DStream<T> input(const Batches<T>& batches, CallSite at = CallSite::here()) {
@@ -219,7 +220,9 @@ void expectBatches(const Batches<In>& in, Op op, const Batches<Out>& want, How h
       std::string where = std::string(nameOf(shape)) + ", " + nameOf(midway);
       Cluster cluster(shape);
       std::shared_ptr<const Batches<Out>> got, later;
+      std::string directory = how.checkpoint ? temporaryDirectory() : "";
       auto define = [&](Cluster& c) {
+        if (how.checkpoint) c.streaming().checkpoint(directory);
         auto collected = c.collect(DStream<Out>(op(c.template input<In>(in, at))));
         (got ? later : got) = std::move(collected);
       };
