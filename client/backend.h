@@ -34,7 +34,7 @@ class DriverEnd : public LinkHandler {
 };
 
 // Owned by one Context; open() and close() are called once each.
-class Backend {
+class SLUICE_INTERNAL Backend {
  public:
   virtual ~Backend() = default;
   // Starts to deliver to `end` and to connect to the master. Returns at once; onSession tells of the session.

@@ -1,0 +1,72 @@
+// Applications that do one thing wrong each, for cli_test.
+#include <sluice/sluice.h>
+#include <sluice/streaming.h>
+
+#include <csignal>
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+sluice::StreamingContext stream(const char* name) { return {sluice::Conf().setAppName(name), sluice::Milliseconds(100)}; }
+
+}  // namespace
+
+SLUICE_APPLICATION(PrintsArguments) {
+  for (const auto& word : args) std::printf("[%s]\n", word.c_str());
+}
+
+// Adds what is asked for: NeedsArguments LEFT RIGHT
+SLUICE_APPLICATION(NeedsArguments, "LEFT RIGHT") { std::printf("%ld\n", args.number(0) + args.number(1)); }
+
+SLUICE_APPLICATION(PrintsSetting) {
+  sluice::Context context;
+  std::printf("%s\n", context.setting(args.at(0)).c_str());
+}
+
+SLUICE_APPLICATION(NoOutput) {
+  auto ssc = stream("NoOutput");
+  ssc.socketTextStream("localhost", 9).map([](std::string_view line) { return line.size(); });
+  ssc.start();
+}
+
+SLUICE_APPLICATION(StartAfterStop) {
+  auto ssc = stream("StartAfterStop");
+  ssc.socketTextStream("localhost", 9).print();
+  ssc.start();
+  ssc.stop();
+  ssc.start();
+}
+
+SLUICE_APPLICATION(SecondContext) {
+  sluice::Context first, second;
+}
+
+SLUICE_APPLICATION(CapturesByReference) {
+  sluice::Context context;
+  std::size_t longest = 10;
+  auto words = context.parallelize(std::vector<std::string>{"a", "b"}, 2);
+  std::printf("%zu\n", std::size_t(words.filter([&longest](const std::string& word) { return word.size() < longest; }).count()));
+}
+
+SLUICE_APPLICATION(UserException) {
+  sluice::Context context;
+  auto doubled = context.range(0, 100, 1, 4).map([](std::int64_t n) {
+    if (n == 42) throw std::runtime_error("no forty-two");
+    return 2 * n;
+  });
+  std::printf("%zu\n", doubled.collect().size());
+}
+
+SLUICE_APPLICATION(UserSegfault) {
+  sluice::Context context;
+  auto doubled = context.range(0, 100, 1, 4).map([](std::int64_t n) {
+    if (n == 42) std::raise(SIGSEGV);
+    return 2 * n;
+  });
+  std::printf("%zu\n", doubled.collect().size());
+}
+
+SLUICE_APPLICATION(ThrowsOutsideSluice) { throw std::runtime_error("the driver's own trouble"); }

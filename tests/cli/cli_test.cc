@@ -1,0 +1,245 @@
+// What each mistake on a command line says, and with which code the program ends: 0 ok, 1 failed, 2 usage, 3 no cluster, 5 not found.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/cluster/program.h"
+
+namespace sluice::testing {
+namespace {
+
+using Words = std::vector<std::string>;
+
+std::string library(const std::string& name) { return libFolder() + "/lib" + name + ".so"; }
+
+// A cache of its own for each test program, so that nothing is left in the user's.
+const std::pair<std::string, std::string>& cache() {
+  static TestFolder folder;
+  static const std::pair<std::string, std::string> variable{"XDG_CACHE_HOME", folder.path()};
+  return variable;
+}
+
+Finished submit(Words words, std::vector<std::pair<std::string, std::string>> environment = {}) {
+  words.insert(words.begin(), "sluice-submit");
+  environment.push_back(cache());
+  return finish(words, environment);
+}
+
+// One line of errors, exactly this, and the code.
+void expectError(const Finished& end, int code, const std::string& line) {
+  EXPECT_EQ(end.error(), line);
+  EXPECT_EQ(end.code, code);
+}
+// One line of errors that holds these pieces.
+void expectErrorWith(const Finished& end, int code, const Words& pieces) {
+  EXPECT_EQ(end.errors.size(), 1u) << end.error();
+  for (const auto& piece : pieces) EXPECT_NE(end.error().find(piece), std::string::npos) << end.error() << "\nlacks: " << piece;
+  EXPECT_EQ(end.code, code);
+}
+
+// ---- flags ----
+
+TEST(Flags, UnknownOnesNameTheNearest) {
+  expectError(submit({"--clas", "Pi", "x.so"}), 2, "sluice-submit: unknown flag --clas; did you mean --class?");
+  expectError(submit({"--frobnicate"}), 2, "sluice-submit: unknown flag --frobnicate; sluice-submit --help lists the flags");
+  expectError(finish({"sluice-master", "--prot", "1"}), 2, "sluice-master: unknown flag --prot; did you mean --port?");
+  expectError(finish({"sluice-worker", "--core=4"}), 2, "sluice-worker: unknown flag --core; did you mean --cores?");
+  expectError(finish({"sluice-ctl", "--mastr", "x", "list"}), 2, "sluice-ctl: unknown flag --mastr; did you mean --master?");
+}
+
+TEST(Flags, OfSparkWithoutMeaningSaySo) {
+  expectError(submit({"--jars", "a.jar", "x.so"}), 2, "sluice-submit: --jars has no meaning here: ship libraries with --files");
+}
+
+TEST(Flags, HelpAndVersion) {
+  auto help = submit({"--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_TRUE(help.errors.empty());
+  auto conf = submit({"--help", "conf"});
+  EXPECT_EQ(conf.code, 0);
+  EXPECT_GT(conf.lines.size(), 10u);
+  auto version = submit({"--version"});
+  EXPECT_EQ(version.code, 0);
+  ASSERT_EQ(version.lines.size(), 1u);
+  EXPECT_EQ(version.lines[0].rfind("sluice-submit ", 0), 0u);
+}
+
+TEST(Flags, WordsAfterTheModuleAreTheApplications) {
+  auto end = submit({"--master", "local[1]", "--class", "PrintsArguments", library("cli_applications"), "--class", "-x", "--conf=y", "--", "a b"});
+  EXPECT_EQ(end.error(), "");
+  EXPECT_EQ(end.lines, (Words{"[--class]", "[-x]", "[--conf=y]", "[--]", "[a b]"}));
+  EXPECT_EQ(end.code, 0);
+}
+
+TEST(Flags, MissingModule) {
+  expectError(submit({"--master", "local[1]"}), 2, "sluice-submit: which module? give the path of the application's shared library; sluice-submit --help says more");
+}
+
+TEST(Flags, MalformedMasters) {
+  expectErrorWith(submit({"--master", "local[0]", "x.so"}), 2, {"sluice-submit: master 'local[0]': ", "local-cluster[n,cores,memoryMb]"});
+  expectErrorWith(submit({"--master", "spark://host:7077", "x.so"}), 2, {"sluice-submit: master 'spark://host:7077': "});
+  expectErrorWith(submit({"--master", "sluice://host", "x.so"}), 2, {"sluice-submit: master 'sluice://host': ", "sluice://HOST:7077"});
+  expectErrorWith(finish({"sluice-worker", "local[2]"}), 2, {"sluice-worker: 'local[2]' is no master to register with"});
+}
+
+TEST(Flags, ClusterModeNeedsACluster) {
+  expectError(submit({"--deploy-mode", "cluster", "x.so"}), 2, "sluice-submit: --deploy-mode cluster needs a cluster: name it with --master sluice://HOST:PORT");
+  expectError(submit({"--status", "app-1"}), 2, "sluice-submit: --status needs a cluster: name it with --master sluice://HOST:PORT");
+  expectError(submit({"--deploy-mode", "klient", "x.so"}), 2, "sluice-submit: --deploy-mode is client or cluster, not 'klient'");
+  expectError(submit({"--supervise", "x.so"}), 2, "sluice-submit: --supervise needs --deploy-mode cluster");
+}
+
+TEST(Flags, MemoryNeedsAUnit) {
+  expectError(finish({"sluice-worker", "--memory", "512", "sluice://h:1"}), 2, "sluice-worker: --memory 512 needs a unit, as in 512m or 512g");
+  expectError(finish({"sluice-worker", "--memory", "1m", "sluice://h:1"}), 2, "sluice-worker: --memory 1m is too little; a worker needs at least 64m");
+  expectError(finish({"sluice-worker", "--memory", "lots", "sluice://h:1"}), 2, "sluice-worker: --memory 'lots' is no size; write it as 512m or 2g");
+}
+
+// ---- settings ----
+
+TEST(Settings, BadValuesAndUnknownKeys) {
+  expectErrorWith(submit({"--conf", "sluice.executor.memory=much", "x.so"}), 2, {"sluice-submit: --conf", "sluice.executor.memory", "much"});
+  expectErrorWith(submit({"--conf", "sluice.executor.memori=1g", "x.so"}), 2, {"sluice.executor.memori", "sluice.executor.memory"});
+  expectErrorWith(submit({"--conf", "nonsense", "x.so"}), 2, {"sluice-submit: --conf", "nonsense"});
+  expectErrorWith(submit({"--executor-cores", "two", "x.so"}), 2, {"sluice-submit: --executor-cores", "two"});
+  expectErrorWith(submit({"--properties-file", "/no/such/file", "x.so"}), 2, {"sluice-submit: ", "/no/such/file"});
+}
+
+TEST(Settings, FlagsWinOverFilesOverEnvironment) {
+  TestFolder folder;
+  std::string defaults = folder.write("sluice-defaults.conf", "sluice.executor.memory 300m\nsluice.executor.cores 3\n");
+  auto value = [&](const std::string& key, Words flags) {
+    flags.insert(flags.end(), {"--master", "local[1]", "--class", "PrintsSetting", library("cli_applications"), key});
+    auto end = submit(flags, {{"SLUICE_CONF_DIR", folder.path()}, {"SLUICE_EXECUTOR_MEMORY", "200m"}, {"SLUICE_EXECUTOR_CORES", "2"}});
+    return end.lines.empty() ? end.error() : end.lines[0];
+  };
+  EXPECT_EQ(value("sluice.executor.memory", {}), "300m");
+  EXPECT_EQ(value("sluice.executor.memory", {"--executor-memory", "400m"}), "400m");
+  EXPECT_EQ(value("sluice.executor.cores", {"--conf", "sluice.executor.cores=4"}), "4");
+  folder.write("other.conf", "sluice.executor.memory=500m\n");
+  EXPECT_EQ(value("sluice.executor.memory", {"--properties-file", folder.path("other.conf")}), "500m");
+  EXPECT_EQ(value("sluice.executor.cores", {"--properties-file", folder.path("other.conf")}), "2");
+}
+
+// ---- modules ----
+
+TEST(Modules, NotThere) {
+  expectError(submit({"--master", "local[1]", "/no/libapp.so"}), 2,
+              "sluice-submit: no such file: /no/libapp.so (give the path of the application's shared library)");
+}
+
+TEST(Modules, NoSharedLibrary) {
+  TestFolder folder;
+  std::string path = folder.write("libapp.so", "#!/bin/sh\n");
+  expectError(submit({"--master", "local[1]", path}), 2,
+              "sluice-submit: " + path + " is no shared library (it begins with \"#!/bin/s\"); build the application as a CMake MODULE library");
+  folder.write("empty.so", "");
+  expectErrorWith(submit({"--master", "local[1]", folder.path("empty.so")}), 2, {"is no shared library (it is empty)"});
+}
+
+TEST(Modules, NoApplicationInIt) {
+  std::string path = library("cli_no_application");
+  expectError(submit({"--master", "local[1]", path}), 2,
+              "sluice-submit: " + path + " is a shared library, but holds no application: write SLUICE_APPLICATION(Name) { … } in it");
+}
+
+TEST(Modules, BuiltDifferently) {
+  expectErrorWith(submit({"--master", "local[1]", library("cli_other_abi")}), 2, {"was built for another version of Sluice (its ABI is 99, this one's 1); build it again"});
+  expectErrorWith(submit({"--master", "local[1]", library("cli_other_sanitizer")}), 2, {"was built with ", "Sanitizer", "; build it again"});
+  expectErrorWith(submit({"--master", "local[1]", library("cli_other_strings")}), 2, {"was built with _GLIBCXX_USE_CXX11_ABI=7"});
+}
+
+TEST(Modules, LacksTheClass) {
+  expectErrorWith(submit({"--master", "local[1]", "--class", "Nope", library("cli_applications")}), 2, {"class Nope is not in ", "which has: ", "PrintsArguments", "NoOutput"});
+  expectErrorWith(submit({"--master", "local[1]", library("cli_applications")}), 2, {"several applications; name one with --class: "});
+}
+
+// ---- the application ----
+
+Finished run(const std::string& name, Words words = {}, const std::string& master = "local[2]") {
+  Words all = {"--master", master, "--class", name, library("cli_applications")};
+  all.insert(all.end(), words.begin(), words.end());
+  return submit(all);
+}
+
+TEST(Application, MissingAndWrongArguments) {
+  expectErrorWith(run("NeedsArguments", {"1"}), 1, {"NeedsArguments: ", "needs at least 2 arguments, not 1; usage: NeedsArguments LEFT RIGHT"});
+  expectErrorWith(run("NeedsArguments", {"1", "x"}), 1, {"argument 2 is 'x', which is no whole number"});
+}
+
+TEST(Application, UncaughtException) { expectError(run("ThrowsOutsideSluice"), 1, "ThrowsOutsideSluice: the driver's own trouble"); }
+
+TEST(Application, NoOutputOperation) { expectErrorWith(run("NoOutput"), 1, {"NoOutput: ", "output operation"}); }
+
+TEST(Application, StartAfterStop) { expectErrorWith(run("StartAfterStop"), 1, {"StartAfterStop: ", "stopped"}); }
+
+TEST(Application, SecondContext) { expectErrorWith(run("SecondContext"), 1, {"SecondContext: ", "only one Context", "applications.cc:"}); }
+
+TEST(Application, CaptureByReference) { expectErrorWith(run("CapturesByReference"), 1, {"CapturesByReference: ", "filter", "applications.cc:"}); }
+
+TEST(Application, ExceptionInAFunction) { expectErrorWith(run("UserException"), 1, {"UserException: ", "map at applications.cc:", "no forty-two"}); }
+
+TEST(Application, SegfaultInAFunctionLocally) {
+  auto end = run("UserSegfault");
+  EXPECT_NE(end.code, 0);
+  EXPECT_NE(end.error().find("map at applications.cc:"), std::string::npos) << end.error();
+}
+
+// ---- clusters ----
+
+TEST(Cluster, MasterThatIsNotThere) {
+  auto end = run("UserException", {}, "sluice://127.0.0.1:1");
+  expectErrorWith(end, 3, {"no master answers at 127.0.0.1:1", "is sluice-master running there?"});
+  expectErrorWith(submit({"--master", "sluice://127.0.0.1:1", "--status", "app-1"}), 3, {"sluice-submit: no master answers at 127.0.0.1:1", "is sluice-master running there?"});
+}
+
+TEST(Cluster, UnknownSubmission) {
+  TestFolder folder;
+  Program master({"sluice-master", "--port", "0", "--work-dir", folder.path("master")});
+  std::string url = master.waitForLine("sluice://");
+  expectError(submit({"--master", url, "--status", "driver-1"}), 5, "sluice-submit: the master knows no submission driver-1");
+  expectError(submit({"--master", url, "--kill", "driver-1"}), 5, "sluice-submit: the master knows no submission driver-1");
+}
+
+TEST(Cluster, PortInUse) {
+  TestFolder folder;
+  Program master({"sluice-master", "--port", "0", "--work-dir", folder.path("master")});
+  std::string port = master.waitForLine("sluice://");
+  port.erase(0, port.rfind(':') + 1);
+  expectError(finish({"sluice-master", "--port", port, "--work-dir", folder.path("other")}), 1,
+              "sluice-master: port " + port + " of 127.0.0.1 is in use; name another one, or 0 for any that is free");
+}
+
+TEST(Cluster, WorkDirectoryOfAnotherMaster) {
+  TestFolder folder;
+  Program master({"sluice-master", "--port", "0", "--work-dir", folder.path("master")});
+  master.waitForLine("sluice://");
+  expectError(finish({"sluice-master", "--port", "0", "--work-dir", folder.path("master")}), 1,
+              "sluice-master: the work directory " + folder.path("master") + " is in use by another sluice-master; give each its own --work-dir");
+}
+
+TEST(Cluster, UnwritableWorkDirectory) {
+  TestFolder folder;
+  // Also root cannot make a folder below a file.
+  std::string file = folder.write("file", "x");
+  expectError(finish({"sluice-master", "--port", "0", "--work-dir", file + "/work"}), 1, "sluice-master: cannot make the work directory " + file + "/work: Not a directory");
+  expectErrorWith(finish({"sluice-worker", "--work-dir", file + "/work", "sluice://127.0.0.1:1"}), 1, {"sluice-worker: cannot make the directory " + file + "/work"});
+}
+
+TEST(Cluster, DaemonsEndOnSigterm) {
+  TestFolder folder;
+  Program master({"sluice-master", "--port", "0", "--work-dir", folder.path("master")});
+  Program worker({"sluice-worker", "--cores", "1", "--memory", "512m", "--work-dir", folder.path("worker"), master.waitForLine("sluice://")});
+  worker.waitForLine("registered with sluice://");
+  worker.signal(SIGTERM);
+  EXPECT_EQ(worker.wait(), 0);
+  master.signal(SIGTERM);
+  EXPECT_EQ(master.wait(), 0);
+}
+
+}  // namespace
+}  // namespace sluice::testing
