@@ -605,7 +605,7 @@ void Driver::onPlanFor(const proto::PlanFor& ask, Outgoing& out) {
       std::lock_guard lock(mutex_);
       if (auto s = streams_.find(id); s != streams_.end()) {
         s->second.planned[when] = envelope;
-        if (!planned->error().empty()) s->second.batchErrors.push_back(planned->error());
+        addBatchError(s->second, when, planned->error());
       }
       changed_.notify_all();
     }
@@ -640,12 +640,18 @@ void Driver::onRunOutput(const proto::RunOutput& ask, Outgoing& out) {
       std::lock_guard lock(mutex_);
       if (auto s = streams_.find(ask.stream()); s != streams_.end()) {
         s->second.outputs[{ask.when_ms(), ask.output()}] = {true, error};
-        if (!error.empty()) s->second.batchErrors.push_back(error);
+        addBatchError(s->second, ask.when_ms(), error);
       }
       changed_.notify_all();
     }
     backend_->link().send(kMasterPeer, doneMessage(error));
   });
+}
+
+void Driver::addBatchError(Stream& stream, std::int64_t whenMs, const std::string& error) {
+  if (error.empty() || stream.lastFailedMs == whenMs) return;
+  stream.lastFailedMs = whenMs;
+  stream.batchErrors.push_back(error);
 }
 
 void Driver::onBatchDone(const EnvelopePtr& envelope, Outgoing& out) {
@@ -654,7 +660,7 @@ void Driver::onBatchDone(const EnvelopePtr& envelope, Outgoing& out) {
   if (it == streams_.end()) return;
   Stream& stream = it->second;
   stream.planned.erase(stream.planned.begin(), stream.planned.upper_bound(batch.when_ms()));
-  if (!batch.error().empty() && (stream.batchErrors.empty() || stream.batchErrors.back() != batch.error())) stream.batchErrors.push_back(batch.error());
+  addBatchError(stream, batch.when_ms(), batch.error());
   out.calls.push_back([envelope, end = stream.end] { end->batchDone(envelope->message.batch_done()); });
 }
 

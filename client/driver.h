@@ -138,6 +138,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
     proto::StreamStarted answer;
     std::string error;           // ended it
     std::deque<std::string> batchErrors;
+    std::int64_t lastFailedMs = 0;  // a batch's error is told once, whoever notices it first
     std::map<std::int64_t, EnvelopePtr> planned;  // answers, for questions that are repeated
     std::int64_t lastAsked = 0;
     struct Outcome {
@@ -164,6 +165,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   void onPlanFor(const proto::PlanFor& ask, Outgoing& out);
   void onRunOutput(const proto::RunOutput& ask, Outgoing& out);
   void onBatchDone(const EnvelopePtr& envelope, Outgoing& out);
+  static void addBatchError(Stream& stream, std::int64_t whenMs, const std::string& error);
   void onLines(const proto::Lines& lines, Outgoing& out);
   void answerGet(Peer from, const proto::Get& get, Outgoing& out);
   void sendFetches(Outgoing& out);

@@ -1,6 +1,5 @@
 // RDD<T>: a dataset in partitions, described by how it is computed. A value type: copies stand for the same dataset.
 #pragma once
-#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 #include "sluice/ops/lines.h"
 #include "sluice/ops/reduce.h"
 #include "sluice/ops/sort.h"
+#include "sluice/ops/stable_sort.h"
 #include "sluice/ops/take.h"
 
 namespace sluice {
@@ -58,7 +58,7 @@ template <class F> struct FromZero {
 
 // Bounds between `parts` ranges of about equal weight; equal keys fall into one range, so there may be fewer.
 template <class Key> std::vector<Key> rangeBounds(std::vector<std::pair<Key, std::int64_t>> sample, std::uint32_t parts) {
-  std::sort(sample.begin(), sample.end(), [](const auto& a, const auto& b) { return ops::keyLess(a.first, b.first); });
+  ops::stableSort(sample, [](const auto& a, const auto& b) { return ops::keyLess(a.first, b.first); });
   double total = 0, seen = 0;
   for (const auto& [key, weight] : sample) total += double(weight);
   std::vector<Key> bounds;
@@ -304,7 +304,7 @@ template <class T> class RDD : public detail::Transforms<RDD, T> {
     if constexpr (!Base::kBroken && detail::stores<T>()) {
       if (n <= 0) return all;
       all = partial<ops::TopN<T, Before>, Own>(ops::TopN<T, Before>::of(std::uint64_t(n), before), name, at);
-      std::stable_sort(all.begin(), all.end(), [&](const Own& a, const Own& b) { return bool(before(a, b)); });
+      ops::stableSort(all, [&](const Own& a, const Own& b) { return bool(before(a, b)); });
       if (all.size() > std::size_t(n)) all.erase(all.begin() + n, all.end());
     }
     return all;
@@ -326,8 +326,8 @@ template <class T> class RDD : public detail::Transforms<RDD, T> {
     using Assign = ops::RangeAssign<T, F>;
     std::uint32_t parts = partitions != 0 ? Base::atLeastOne(partitions, m) : detail::partitionsOf(node_);
     if (parts <= 1 || detail::isSymbolic(node_)) return RDD<Own>(detail::gathered<Own, Own>(node_, Sort::of(std::move(f)), m));
-    std::uint32_t inputs = std::max(detail::partitionsOf(node_), 1u);
-    std::uint64_t each = std::max<std::uint64_t>(20, 60ull * parts / inputs);
+    std::uint64_t inputs = detail::partitionsOf(node_);
+    std::uint64_t each = inputs == 0 || 60ull * parts / inputs < 20 ? 20 : 60ull * parts / inputs;
     auto sample = partial<ops::SampleKeys<T, F>, std::pair<typename Assign::Key, std::int64_t>>(ops::SampleKeys<T, F>::of(f, each), m.name, m.site);
     auto bounds = detail::rangeBounds(std::move(sample), parts);
     auto ranges = std::uint32_t(bounds.size()) + 1;
