@@ -28,10 +28,11 @@ void Pass::run() {
   member_.assign(app_.executors.size(), 0);
   bool any = false;
   if (in_.placement) {
-    for (std::uint32_t member : in_.placement->members()) any |= member_[member] = app_.isUp(member);
+    for (std::uint32_t member : in_.placement->members()) any |= member_[member] = app_.isUp(member), allUsable_ &= member_[member];
   }
   if (!any) {  // none of those it began with is left
     in_.placement = placementOf(s_, app_, in_.facts->defaultPartitions);
+    allUsable_ = true;
     for (std::uint32_t member : in_.placement->members()) member_[member] = app_.isUp(member);
   }
   if (in_.own.empty()) in_.own.resize(in_.plan->view.stages().size());
@@ -58,7 +59,7 @@ void Pass::run() {
     return rank(a) < rank(b);
   });
   for (std::size_t i = 0; i < looked_.size(); ++i) {
-    if (!looked_[i]->wanted.empty()) place(*looked_[i]);
+    if (looked_[i]->wantsAll || !looked_[i]->wanted.empty()) place(*looked_[i]);
   }
   launchBlocked();
   tellMoved();
@@ -95,7 +96,7 @@ RunPtr Pass::makeRun(const std::shared_ptr<Template>& plan, const Stage& stage, 
     const auto& edge = plan->view.node(stage.exchange.node).edges(int(stage.exchange.edge));
     std::uint32_t reducers =
         edge.exchange() == proto::EXCHANGE_GATHER ? 1 : plan->view.partitions(stage.exchange.node, whenMs, facts);
-    run->reducers = in_.placement->places(reducers);
+    run->reducers = in_.placement->places(reducers).at;
   }
   return run;
 }
@@ -133,7 +134,7 @@ Run* Pass::runOf(const std::shared_ptr<Template>& readerPlan, const Stage& reade
 void Pass::begin(Run& run) {
   if (run.pass == pass_) return;
   run.pass = pass_;
-  run.queued = run.wholeAsked = run.inputsAsked = false;
+  run.queued = run.wholeAsked = run.inputsAsked = run.wantsAll = false;
   run.hadParts = run.begun;
   run.expanded = 0;
   run.wanted.clear(), run.reread.clear();
@@ -146,11 +147,10 @@ const TaskReads& Pass::alignedReads(Run& run) {
   if (plan.timeless) {
     auto& cached = plan.timelessReads[run.stage];
     if (!cached) cached = std::make_unique<TaskReads>(plan.view.reads(run.shape(), run.whenMs, 0, *in_.facts));
-    run.reads = std::make_unique<TaskReads>(*cached);
-    for (auto& shuffle : run.reads->shuffles) shuffle.whenMs = run.whenMs;
-    for (auto& source : run.reads->sources) source.whenMs = run.whenMs;
+    run.reads = cached.get();
   } else {
-    run.reads = std::make_unique<TaskReads>(plan.view.reads(run.shape(), run.whenMs, 0, *in_.facts));
+    run.ownReads = std::make_unique<TaskReads>(plan.view.reads(run.shape(), run.whenMs, 0, *in_.facts));
+    run.reads = run.ownReads.get();
   }
   return *run.reads;
 }
@@ -160,14 +160,14 @@ const Pass::Reads& Pass::resolve(const Run& run, const TaskReads& reads) {
   resolved_.shuffles.clear(), resolved_.kept.clear();
   const PlanView& view = run.plan->view;
   for (const auto& shuffle : reads.shuffles) {
-    resolved_.shuffles.push_back(runOf(run.plan, *view.exchangeStage(shuffle.exchange), shuffle.whenMs));
+    resolved_.shuffles.push_back(runOf(run.plan, *view.exchangeStage(shuffle.exchange), run.plan->timeless ? run.whenMs : shuffle.whenMs));
   }
   for (const auto& kept : reads.kept) resolved_.kept.push_back(runOf(run.plan, *view.keepStage(kept.node), kept.whenMs));
   return resolved_;
 }
 
 void Pass::want(Run& run, std::uint32_t partition) {
-  if (partition >= run.parts.size()) return;
+  if (partition >= run.parts.size() || run.wantsAll) return;
   Part& part = run.parts[partition];
   if (part.state == PartState::kAbsent) {
     if (run.traits().state && restore(run, partition)) return;
@@ -183,7 +183,12 @@ void Pass::want(Run& run, std::uint32_t partition) {
 void Pass::wantWhole(Run& run) {
   if (run.wholeAsked || (run.absent == 0 && run.unfinished == 0)) return;
   run.wholeAsked = true;
-  if (run.absent == run.parts.size()) run.wanted.reserve(run.parts.size());
+  if (run.absent == run.parts.size() && !restorable(run)) {
+    run.wantsAll = true;
+    run.absent = 0, run.unfinished = std::uint32_t(run.parts.size());
+    if (!run.queued) run.queued = true, open_.push_back(&run);
+    return;
+  }
   for (std::uint32_t p = 0; p < run.parts.size(); ++p) want(run, p);
 }
 
@@ -191,13 +196,23 @@ void Pass::wantWhole(Run& run) {
 void Pass::expand(Run& run) {
   bool first = !run.inputsAsked;
   run.inputsAsked = true;
-  bool repair = first && run.unfinished > run.wanted.size();
+  bool repair = first && !run.wantsAll && run.unfinished > run.wanted.size();
   if (run.traits().aligned) {
     resolve(run, alignedReads(run));
     if (first) {
       for (Run* exchange : resolved_.shuffles) wantWhole(*exchange);
     }
     if (resolved_.kept.empty()) return;
+    if (run.wantsAll) {
+      for (std::size_t i = 0; i < resolved_.kept.size(); ++i) {
+        if (resolved_.kept[i]->parts.size() == run.parts.size()) {
+          wantWhole(*resolved_.kept[i]);
+        } else {
+          for (std::uint32_t p = 0; p < run.parts.size(); ++p) want(*resolved_.kept[i], run.reads->kept[i].partition + p);
+        }
+      }
+      return;
+    }
     for (std::uint32_t p = 0; repair && p < run.parts.size(); ++p) recheck(run, p, resolved_, p);
     for (; run.expanded < run.wanted.size(); ++run.expanded) wantKept(resolved_, run.wanted[run.expanded]);
     return;
@@ -207,6 +222,9 @@ void Pass::expand(Run& run) {
     TaskReads own = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
     for (Run* exchange : resolve(run, own).shuffles) wantWhole(*exchange);
     recheck(run, p, resolved_, 0);
+  }
+  if (run.wantsAll && run.wanted.empty()) {
+    for (std::uint32_t p = 0; p < run.parts.size(); ++p) run.wanted.push_back(p);
   }
   for (; run.expanded < run.wanted.size(); ++run.expanded) {
     TaskReads own = run.plan->view.reads(run.shape(), run.whenMs, run.wanted[run.expanded], *in_.facts);
@@ -238,6 +256,13 @@ void Pass::recheck(Run& run, std::uint32_t partition, const Reads& reads, std::u
   want(run, partition);
 }
 
+bool Pass::restorable(const Run& run) const {
+  if (!run.traits().state || !stream_ || !stream_->record) return false;
+  const auto& node = run.plan->view.node(run.shape().root);
+  const auto& checkpoints = stream_->record->checkpoints;
+  return std::any_of(checkpoints.begin(), checkpoints.end(), [&](const auto& c) { return stream_->record->cutOf(c, node) == run.whenMs; });
+}
+
 // A state version that a kept checkpoint holds is read rather than computed.
 bool Pass::restore(Run& run, std::uint32_t partition) {
   if (!stream_ || !stream_->record) return false;
@@ -247,7 +272,7 @@ bool Pass::restore(Run& run, std::uint32_t partition) {
     if (record.cutOf(*checkpoint, node) != run.whenMs) continue;
     for (const auto& file : checkpoint->files) {
       if (file.node() != node.id() || file.partition() != partition) continue;
-      std::uint32_t at = (*in_.placement->places(std::uint32_t(run.parts.size())))[partition];
+      std::uint32_t at = (*in_.placement->places(std::uint32_t(run.parts.size())).at)[partition];
       if (!usable(at, kNowhere)) at = another(at, kNowhere);
       Part& part = run.parts[partition];
       run.move(part, PartState::kPlaced);
@@ -353,10 +378,51 @@ void Pass::placeTask(Run& run, std::uint32_t partition, const Reads& reads, std:
   }
 }
 
+// The usual case at full speed: a whole stage that nothing pulls from its standard places.
+bool Pass::placeAll(Run& run) {
+  if (!run.traits().aligned || !in_.retries.empty() || !allUsable_) return false;
+  const Reads& reads = resolve(run, alignedReads(run));
+  if (!reads.kept.empty() || (stream_ && !reads.reads->sources.empty())) return false;
+  const auto& places = in_.placement->places(std::uint32_t(run.parts.size()));
+  for (Run* exchange : reads.shuffles) {
+    if (exchange->hadParts || !exchange->also.empty()) return false;
+    if (!exchange->traits().broadcast && exchange->reducers != places.at) return false;
+  }
+  Group& group = this->group(run.plan, false);
+  if (std::find(group.whens.begin(), group.whens.end(), run.whenMs) == group.whens.end()) group.whens.push_back(run.whenMs);
+  const auto& members = in_.placement->members();
+  for (std::size_t m = 0; m < members.size(); ++m) {
+    const auto& own = places.of[m];
+    if (own.empty()) continue;
+    auto* tasks = launchTo(group, members[m]).mutable_tasks();
+    int count = tasks->stage_size() + int(own.size());
+    tasks->mutable_stage()->Resize(count, run.stage);
+    tasks->mutable_when_ms()->Resize(count, run.whenMs);
+    tasks->mutable_partition()->Add(own.begin(), own.end());
+    auto* attempts = tasks->mutable_attempt();
+    attempts->Reserve(count);
+    for (std::uint32_t p : own) attempts->AddAlreadyReserved(run.parts[p].attempt + 1u);
+  }
+  const std::uint32_t* at = places.at->data();
+  for (Part& part : run.parts) {
+    part.at = *at++, part.owner = in_.serial, part.state = PartState::kLaunched;
+    ++part.attempt;
+  }
+  return true;
+}
+
 void Pass::place(Run& run) {
-  std::sort(run.wanted.begin(), run.wanted.end());
   run.begun = true;
-  auto places = in_.placement->places(std::uint32_t(run.parts.size()));
+  if (run.wantsAll) {
+    if (placeAll(run)) return;
+    run.wanted.clear();
+    for (std::uint32_t p = 0; p < run.parts.size(); ++p) {
+      run.parts[p].state = PartState::kPlaced, run.parts[p].at = kNowhere, run.parts[p].owner = in_.serial;
+      run.wanted.push_back(p);
+    }
+  }
+  std::sort(run.wanted.begin(), run.wanted.end());
+  auto places = in_.placement->places(std::uint32_t(run.parts.size())).at;
   if (run.traits().aligned) {
     const Reads& reads = resolve(run, alignedReads(run));
     for (std::uint32_t p : run.wanted) placeTask(run, p, reads, p, (*places)[p]);
@@ -478,8 +544,8 @@ void Pass::launch(Run& run, std::uint32_t partition, const Reads& reads, std::ui
 // Senders learn where reducers are that the epoch does not put there, and which they have to serve again.
 void Pass::tellMoved() {
   for (Run* run : looked_) {
-    if (!run->reducers || (run->wanted.empty() && run->reread.empty())) continue;
-    const auto& standard = in_.placement->places(std::uint32_t(run->reducers->size()));
+    if (!run->reducers || (!run->wantsAll && run->wanted.empty() && run->reread.empty())) continue;
+    const auto& standard = in_.placement->places(std::uint32_t(run->reducers->size())).at;
     const Stage& stage = run->shape();
     auto route = [&](std::uint32_t reducer, std::uint32_t at) {
       proto::Route& to = moved_.emplace_back();

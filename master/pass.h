@@ -47,9 +47,11 @@ class Pass {
   void wantKept(const Reads& reads, std::uint32_t shift);
   void recheck(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift);
   bool restore(Run& run, std::uint32_t partition);
+  bool restorable(const Run& run) const;
 
   // Placing and sending.
   void place(Run& run);
+  bool placeAll(Run& run);
   void placeTask(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift, std::uint32_t standard);
   std::uint32_t choose(const Reads& reads, std::uint32_t shift, std::uint32_t standard, std::uint32_t avoid);
   std::uint32_t chooseHolder(const proto::InputList& inputs, std::uint32_t avoid);
@@ -78,6 +80,7 @@ class Pass {
   std::vector<Run*> open_, looked_;
   std::vector<Group> groups_;
   std::vector<std::uint8_t> member_;  // by executor: up and of the placement
+  bool allUsable_ = true;             // every member is up
   std::vector<std::uint32_t> load_;   // source tasks given in this pass
   std::vector<proto::Route> moved_;
   std::vector<std::pair<std::uint32_t, std::shared_ptr<Envelope>>> restores_;

@@ -53,20 +53,19 @@ void addRetry(Instance& in, Run& run, std::uint32_t partition, std::uint32_t avo
   in.retries.push_back({&run, partition, avoid, cautious});
 }
 
-void takeResult(Instance& in, proto::Result result, const Envelope& envelope, std::uint64_t executor) {
+void takeResult(Instance& in, const proto::Result& result, const Envelope& envelope, std::uint64_t executor) {
   for (auto& output : in.outputs) {
     if (output.position != result.output() || result.partition() >= output.have.size()) continue;
     if (output.have[result.partition()]) return;
     output.have[result.partition()] = true;
-    if (result.attachment() >= 0 && std::size_t(result.attachment()) < envelope.attachments.size()) {
-      in.attachments.push_back(envelope.attachments[std::size_t(result.attachment())]);
-      result.set_attachment(std::int32_t(in.attachments.size()) - 1);
-    } else {
-      result.set_attachment(-1);
-    }
-    result.set_executor(executor);
     if (output.results.size() < output.have.size()) output.results.resize(output.have.size());
-    output.results[result.partition()] = std::move(result);
+    proto::Result& kept = output.results[result.partition()];
+    kept = result;
+    kept.set_executor(executor);
+    kept.set_attachment(-1);
+    if (result.attachment() < 0 || std::size_t(result.attachment()) >= envelope.attachments.size()) return;
+    in.attachments.push_back(envelope.attachments[std::size_t(result.attachment())]);
+    kept.set_attachment(std::int32_t(in.attachments.size()) - 1);
     return;
   }
 }
@@ -153,8 +152,13 @@ void takePrepared(State& s, App& app, Instance& in, const Envelope& envelope) {
   const auto& tasks = prepared.tasks();
   std::vector<bool> counted;
   if (prepared.updates_size()) counted.resize(std::size_t(tasks.stage_size()));
+  RunPtr run;
+  Instance::Output* output = nullptr;
   for (int i = 0; i < tasks.stage_size(); ++i) {
-    RunPtr run = runOf(app, in, prepared.k(), tasks.stage(i), tasks.when_ms(i));
+    if (i == 0 || tasks.stage(i) != tasks.stage(i - 1) || tasks.when_ms(i) != tasks.when_ms(i - 1)) {
+      run = runOf(app, in, prepared.k(), tasks.stage(i), tasks.when_ms(i));
+      output = run ? outputOf(in, *run) : nullptr;
+    }
     if (!run || tasks.partition(i) >= run->parts.size()) continue;
     Part& part = run->parts[tasks.partition(i)];
     if (!counted.empty() && !part.counted && (run->whenMs <= 0 || run->whenMs == in.whenMs)) part.counted = counted[std::size_t(i)] = true;
@@ -162,8 +166,6 @@ void takePrepared(State& s, App& app, Instance& in, const Envelope& envelope) {
     if (sink == Stage::Sink::kExchange || part.state == PartState::kDone) continue;
     run->move(part, PartState::kDone);
     part.at = executor->index;
-    if (sink != Stage::Sink::kOutput) continue;
-    Instance::Output* output = outputOf(in, *run);
     if (output && isWanted(*output, tasks.partition(i))) --output->missing;
   }
   for (const auto& result : prepared.results()) takeResult(in, result, envelope, executor->id.value);

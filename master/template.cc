@@ -11,14 +11,20 @@ std::uint32_t Placement::slots() const {
   return sum;
 }
 
-const std::shared_ptr<const std::vector<std::uint32_t>>& Placement::places(std::uint32_t partitions) {
+const Placement::Places& Placement::places(std::uint32_t partitions) {
   auto& found = places_[partitions];
   if (!found) {
-    auto made = std::make_shared<std::vector<std::uint32_t>>(partitions);
-    for (std::uint32_t p = 0; p < partitions; ++p) (*made)[p] = members_[placeOf(epoch_, p, partitions)];
-    found = std::move(made);
+    auto at = std::make_shared<std::vector<std::uint32_t>>(partitions);
+    found = std::make_unique<Places>();
+    found->of.resize(members_.size());
+    for (std::uint32_t p = 0; p < partitions; ++p) {
+      std::uint32_t member = placeOf(epoch_, p, partitions);
+      (*at)[p] = members_[member];
+      found->of[member].push_back(p);
+    }
+    found->at = std::move(at);
   }
-  return found;
+  return *found;
 }
 
 Template::Template(std::shared_ptr<const proto::Plan> p, std::shared_ptr<const proto::Captures> c)

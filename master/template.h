@@ -18,13 +18,17 @@ class Placement {
   std::uint64_t number() const { return epoch_.epoch(); }
   const std::vector<std::uint32_t>& members() const { return members_; }
   std::uint32_t slots() const;
-  // By partition, where each of n runs.
-  const std::shared_ptr<const std::vector<std::uint32_t>>& places(std::uint32_t partitions);
+  // Where each of n partitions runs: by partition, and the other way round, by member.
+  struct Places {
+    std::shared_ptr<const std::vector<std::uint32_t>> at;
+    std::vector<std::vector<std::uint32_t>> of;  // partitions of each member, rising
+  };
+  const Places& places(std::uint32_t partitions);
 
  private:
   proto::Epoch epoch_;
   std::vector<std::uint32_t> members_;  // parallel to epoch.members
-  absl::flat_hash_map<std::uint32_t, std::shared_ptr<const std::vector<std::uint32_t>>> places_;
+  absl::flat_hash_map<std::uint32_t, std::unique_ptr<Places>> places_;
 };
 
 // A source whose partitions are known only at run time, as seen from a stage: its value at (time of the stage) - back, or at `back` itself.

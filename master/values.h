@@ -40,13 +40,16 @@ struct Run {
   // Exchanges: where each reducer reads. `also`: a second reader elsewhere.
   std::shared_ptr<const std::vector<std::uint32_t>> reducers;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> also;
-  std::unique_ptr<TaskReads> reads;  // of partition 0, if the stage is aligned
+  // Of partition 0, if the stage is aligned: the template's if it is timeless (its times are then those of this run), else its own.
+  const TaskReads* reads = nullptr;
+  std::unique_ptr<TaskReads> ownReads;
 
   bool begun = false;  // an earlier pass has sent tasks of it: senders may know places of reducers that are not true any more
 
   // Of the pass that runs now.
   std::uint64_t pass = 0;
   bool queued = false, wholeAsked = false, inputsAsked = false, hadParts = false;
+  bool wantsAll = false;  // nothing was there: `wanted` stands for all parts, whose states are still to be set
   std::uint32_t expanded = 0;          // of `wanted`
   std::vector<std::uint32_t> wanted;  // parts whose tasks this pass has to place
   std::vector<std::uint32_t> reread;  // exchanges: reducers whose readers start over: senders push them again

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <deque>
 #include <functional>
 #include <map>
@@ -23,6 +24,12 @@ namespace sluice::master {
 inline std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
   std::uint64_t x = (a ^ (b + 0x9e3779b97f4a7c15ull + (a << 6) + (a >> 2))) * 0xff51afd7ed558ccdull;
   return x ^ (x >> 29);
+}
+
+// How many seeds a random test goes through; SLUICE_SEEDS says more.
+inline std::uint64_t seeds(std::uint64_t usual) {
+  const char* more = std::getenv("SLUICE_SEEDS");
+  return more ? std::strtoull(more, nullptr, 10) : usual;
 }
 
 class Fleet;

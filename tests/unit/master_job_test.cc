@@ -144,7 +144,7 @@ TEST(MasterJob, HealsFromLossInAnyInterleaving) {
     Fleet calm(4);
     calm.runJob(1, plan);
     auto expected = calm.results(1);
-    for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds(400); ++seed) {
       SCOPED_TRACE("seed " + std::to_string(seed) + " template " + std::to_string(plan.template_hash()));
       Fleet fleet(4);
       fleet.settle();

@@ -241,7 +241,7 @@ TEST(MasterStream, HealsFromLoss) {
     calm.startStream(plan);
     calm.advance(6000);
     ASSERT_EQ(doneTimes(calm).size(), 6u);
-    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds(200); ++seed) {
       SCOPED_TRACE("seed " + std::to_string(seed) + " template " + std::to_string(plan.template_hash()));
       Fleet fleet(4);
       fleet.startStream(plan);
