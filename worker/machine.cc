@@ -1,5 +1,6 @@
 #include "worker/machine.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sluice::worker {
@@ -49,8 +50,10 @@ void Machine::enrol() {
 
 void Machine::onMessage(Peer from, const EnvelopePtr& envelope, Moment now) {
   const auto& message = envelope->message;
-  if (from.role != Role::kMaster || message.term() < term_) return;  // an order of a master that is not one any more
-  term_ = message.term();
+  if (from.role != Role::kMaster) return;
+  // An order of a master that is not one any more. Pieces of files carry no term, and are right whoever sent them.
+  if (message.term() != 0 && message.term() < term_) return;
+  term_ = std::max(term_, message.term());
   if (message.has_registered()) {
     handle(message.registered());
     if (registered_) effects_.arm({kHeartbeat}, now + Milliseconds(options_.heartbeatMs));

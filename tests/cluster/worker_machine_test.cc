@@ -197,8 +197,8 @@ TEST_F(WorkerMachineTest, IgnoresOrdersOfAnEarlierTerm) {
   stale->message.set_term(1);
   tell(stale);
   effects_.files[99] = "abc";
-  tell(piece(3, "def"));
-  EXPECT_TRUE(effects_.started.empty());  // the piece was of the earlier term too
+  tell(piece(3, "def"));  // files have no term
+  EXPECT_EQ(effects_.started, std::set<std::uint64_t>{5});
 }
 
 TEST_F(WorkerMachineTest, TriesTheNextMasterAndGivesUpInOneLine) {
