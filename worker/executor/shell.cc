@@ -19,7 +19,8 @@ Shell::~Shell() { leave(0); }
 
 void Shell::leave(int exitCode) {
   spill_.remove();
-  std::fflush(nullptr);
+  if (!socket_.empty()) ::unlink(socket_.c_str());
+  std::fflush(stdout);
   ::_exit(exitCode);
 }
 
@@ -61,7 +62,10 @@ absl::Status Shell::open() {
 absl::Status Shell::listen() {
   std::string socket;
   std::vector<std::string> addresses;
-  if (unixSocketAddress(std::to_string(options_.order.executor()) + "-" + std::to_string(::getpid()), &socket).ok()) addresses.push_back(socket);
+  if (unixSocketAddress(std::to_string(options_.order.executor()) + "-" + std::to_string(::getpid()), &socket).ok()) {
+    addresses.push_back(socket);
+    socket_ = socket.substr(socket.find(':') + 1);
+  }
   addresses.push_back(options_.host + ":0");
   return link_->start(addresses);
 }

@@ -64,6 +64,7 @@ class Shell final : public Effects, public LinkHandler, public CodeResolver {
 
   ShellOptions options_;
   SpillFolder spill_;
+  std::string socket_;  // path of the Unix socket listened on; empty: none
   Strand strand_;
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<Machine> machine_;
