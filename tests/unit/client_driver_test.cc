@@ -1,0 +1,281 @@
+// The driver's end of the protocol, against a scripted master.
+#include <gtest/gtest.h>
+
+#include <sluice/streaming.h>
+
+#include <thread>
+
+#include "client/context_core.h"
+#include "client/stream_core.h"
+#include "client_fake_cluster.h"
+
+namespace sluice {
+namespace {
+
+Conf localConf() { return Conf().setMaster("local[2]").setAppName("test"); }
+
+template <class F> std::pair<ErrorKind, std::string> errorOf(F f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return {e.kind(), e.what()};
+  }
+  return {ErrorKind::kInvalidArgument, "nothing was thrown"};
+}
+
+// A result with these rows, in the message or at an executor.
+std::shared_ptr<Envelope> done(std::uint64_t number, const std::vector<std::string>& parts, std::uint64_t executor = 0) {
+  auto [e, body] = compose(&proto::Message::mutable_job_done);
+  body->set_number(number), body->set_partitions(std::uint32_t(parts.size()));
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    auto& result = *body->add_results();
+    result.set_partition(std::uint32_t(p)), result.set_rows(1), result.set_bytes(parts[p].size());
+    if (executor != 0) {
+      result.set_attachment(-1), result.set_executor(executor);
+    } else {
+      result.set_attachment(int(e->attachments.size()));
+      e->attachments.push_back(Bytes::of(parts[p]));
+    }
+  }
+  return e;
+}
+
+struct DriverTest : testing::Test {
+  FakeCluster cluster;
+  Context context{localConf()};
+  std::uint64_t numberOf(const EnvelopePtr& e) { return e->message.run_job().number(); }
+};
+
+TEST_F(DriverTest, SubmitsWhatTheMasterMustKnow) {
+  const auto& submit = cluster.sent[0]->message.submit();
+  EXPECT_EQ(submit.name(), "test");
+  EXPECT_NE(submit.nonce(), 0u);
+  bool master = false;
+  for (const auto& pair : submit.conf()) master = master || pair == "sluice.master=local[2]";
+  EXPECT_TRUE(master);
+  EXPECT_TRUE(cluster.sent[1]->message.has_subscribe());
+}
+
+TEST_F(DriverTest, ResultsInTheMessage) {
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (!e->message.has_run_job()) return false;
+    cluster.tell(done(numberOf(e), {encoded(std::string("a")), encoded(std::string("b"))}));
+    return true;
+  };
+  EXPECT_EQ(context.emptyRDD<std::string>().collect(), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_F(DriverTest, ResultsAtExecutorsComeInPieces) {
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (e->message.has_run_job()) {
+      auto [m, members] = compose(&proto::Message::mutable_members);
+      auto& member = *members->add_members();
+      member.set_executor(7), member.set_address("host:1");
+      cluster.tell(m);
+      cluster.tell(done(numberOf(e), {std::string(4, 'x')}, 7));
+      return true;
+    }
+    if (!e->message.has_get()) return false;
+    for (bool more : {true, false}) {
+      auto [g, got] = compose(&proto::Message::mutable_got);
+      got->set_request(e->message.get().request()), got->set_present(true), got->set_more(more), got->set_rows(1);
+      std::string row = encoded(std::string("a long result"));
+      g->attachments.push_back(Bytes::of(more ? row.substr(0, 3) : row.substr(3)));
+      cluster.driver->onMessage({Role::kExecutor, 7}, g);
+    }
+    return true;
+  };
+  EXPECT_EQ(context.emptyRDD<std::string>().collect(), (std::vector<std::string>{"a long result"}));
+}
+
+TEST_F(DriverTest, AJobRunsAgainWhenItsResultsAreGone) {
+  int jobs = 0;
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (e->message.has_run_job()) {
+      auto [m, members] = compose(&proto::Message::mutable_members);
+      members->add_members()->set_executor(7);
+      cluster.tell(m);
+      ++jobs;
+      cluster.tell(jobs < 3 ? done(numberOf(e), {"x"}, 7) : done(numberOf(e), {encoded(5)}));
+      return true;
+    }
+    if (!e->message.has_get()) return false;
+    auto [g, got] = compose(&proto::Message::mutable_got);
+    got->set_request(e->message.get().request());
+    if (jobs == 1) cluster.driver->onMessage({Role::kExecutor, 7}, g);
+    else cluster.driver->onSession({Role::kExecutor, 7}, false);
+    return true;
+  };
+  EXPECT_EQ(context.emptyRDD<int>().collect(), (std::vector<int>{5}));
+  EXPECT_EQ(jobs, 3);
+}
+
+TEST_F(DriverTest, FailuresAreTypedAndNameThePlace) {
+  auto fail = [&](proto::Domain domain) {
+    cluster.answer = [&, domain](const EnvelopePtr& e) {
+      if (!e->message.has_run_job()) return false;
+      auto [f, failed] = compose(&proto::Message::mutable_job_failed);
+      failed->set_number(numberOf(e)), failed->set_domain(domain), failed->set_message("why"), failed->set_site("map at x.cc:1");
+      cluster.tell(f);
+      return true;
+    };
+    return errorOf([&] { context.emptyRDD<int>().count(); });
+  };
+  EXPECT_EQ(fail(proto::DOMAIN_USER), std::pair(ErrorKind::kUserCode, std::string("map at x.cc:1: why")));
+  EXPECT_EQ(fail(proto::DOMAIN_LOST).first, ErrorKind::kLost);
+  EXPECT_EQ(fail(proto::DOMAIN_SYSTEM).first, ErrorKind::kUnavailable);
+}
+
+TEST_F(DriverTest, AfterABrokenSessionEverythingIsAskedAgainUnderItsNumber) {
+  std::vector<std::uint64_t> numbers;
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (!e->message.has_run_job()) return false;
+    numbers.push_back(numberOf(e));
+    EXPECT_TRUE(e->message.run_job().has_plan());
+    if (numbers.size() == 1) {
+      cluster.driver->onSession(kMasterPeer, false);
+      cluster.driver->onSession(kMasterPeer, true);
+    } else {
+      cluster.tell(done(numbers.back(), {encoded(std::int64_t(4))}));
+    }
+    return true;
+  };
+  auto value = context.broadcast(std::string("shared"));
+  EXPECT_EQ(context.emptyRDD<int>().map([value](int x) { return x + int(value->size()); }).count(), 4);
+  EXPECT_EQ(numbers, (std::vector<std::uint64_t>{1, 1}));
+  int submits = 0, shares = 0;
+  for (const auto& e : cluster.sent) submits += e->message.has_submit(), shares += e->message.has_share();
+  EXPECT_EQ(submits, 2);
+  EXPECT_EQ(shares, 2);
+  EXPECT_EQ(cluster.jobs()[0].captures().broadcasts_size(), 1);
+  EXPECT_EQ(cluster.jobs()[0].captures().broadcasts(0), value.id());
+}
+
+TEST_F(DriverTest, ALostMasterFailsWhatWaits) {
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (!e->message.has_run_job()) return false;
+    cluster.driver->lost("the master at host:1 cannot be reached");
+    return true;
+  };
+  EXPECT_EQ(errorOf([&] { context.emptyRDD<int>().count(); }), std::pair(ErrorKind::kUnavailable, std::string("the master at host:1 cannot be reached")));
+  EXPECT_EQ(errorOf([&] { context.emptyRDD<int>().count(); }).first, ErrorKind::kUnavailable);
+}
+
+TEST_F(DriverTest, AKilledApplicationSaysSo) {
+  auto [e, ended] = compose(&proto::Message::mutable_app_ended);
+  ended->set_why("killed by the operator");
+  cluster.tell(e);
+  EXPECT_EQ(errorOf([&] { context.emptyRDD<int>().count(); }).second, "killed by the operator");
+}
+
+TEST_F(DriverTest, AccumulatorsAreMerged) {
+  auto sum = context.longAccumulator();
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (!e->message.has_run_job()) return false;
+    auto d = done(numberOf(e), {});
+    for (std::int64_t n : {3, 4}) {
+      auto& update = *d->message.mutable_job_done()->add_updates();
+      update.set_id(sum.id()), update.set_value(encoded(n));
+    }
+    cluster.tell(d);
+    return true;
+  };
+  context.emptyRDD<int>().foreach([sum](int x) { sum += x; });
+  EXPECT_EQ(sum.value(), 7);
+}
+
+TEST_F(DriverTest, TakeAsksForPartitionsBitByBit) {
+  std::vector<int> asked;
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (!e->message.has_run_job()) return false;
+    asked.push_back(e->message.run_job().partitions_size());
+    auto d = done(numberOf(e), asked.size() == 2 ? std::vector<std::string>{encoded(1), encoded(2), encoded(3)} : std::vector<std::string>{});
+    cluster.tell(d);
+    return true;
+  };
+  EXPECT_EQ(context.parallelize({1, 2, 3}, 20).take(2), (std::vector<int>{1, 2}));
+  EXPECT_EQ(asked, (std::vector<int>{1, 4}));
+  asked.clear();
+  context.parallelize({1, 2, 3}, 20).repartition(10).take(2);
+  EXPECT_EQ(asked, (std::vector<int>{0})) << "all at once behind an exchange";
+}
+
+TEST_F(DriverTest, ContextsEndTheApplication) {
+  context.stop();
+  EXPECT_TRUE(cluster.sent.back()->message.has_end_app());
+  EXPECT_FALSE(cluster.sent.back()->message.end_app().failed());
+  context.stop();
+  Context next(localConf());
+  EXPECT_EQ(next.defaultParallelism(), 2u);
+}
+
+TEST(DriverStreams, StopsGracefullyAndOnce) {
+  FakeCluster cluster;
+  StreamingContext ssc(localConf(), Seconds(1));
+  ssc.socketTextStream("localhost", 9999).print();
+  ssc.start();
+  ssc.stop(true, true);
+  int drains = 0;
+  for (const auto& e : cluster.sent) drains += e->message.has_drain();
+  EXPECT_EQ(drains, 1);
+  EXPECT_TRUE(cluster.sent.back()->message.has_end_app());
+  ssc.awaitTermination();
+}
+
+TEST(DriverStreams, AnEndedStreamTellsWhy) {
+  FakeCluster cluster;
+  StreamingContext ssc(localConf(), Seconds(1));
+  ssc.socketTextStream("localhost", 9999).print();
+  ssc.start();
+  auto [e, stopped] = compose(&proto::Message::mutable_stream_stopped);
+  stopped->set_stream(1), stopped->set_error("state of batch 5000 ms cannot be computed");
+  cluster.tell(e);
+  EXPECT_EQ(errorOf([&] { ssc.awaitTermination(); }).second, "state of batch 5000 ms cannot be computed");
+}
+
+TEST(DriverStreams, AStreamThatTheMasterRefusesLeavesTheContextStopped) {
+  FakeCluster cluster;
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (!e->message.has_start_stream()) return false;
+    auto [s, started] = compose(&proto::Message::mutable_stream_started);
+    started->set_stream(1), started->set_error("the checkpoint is of another program");
+    cluster.tell(s);
+    return true;
+  };
+  StreamingContext ssc(localConf(), Seconds(1));
+  ssc.socketTextStream("localhost", 9999).print();
+  EXPECT_EQ(errorOf([&] { ssc.start(); }), std::pair(ErrorKind::kIllegalState, std::string("the checkpoint is of another program")));
+  EXPECT_EQ(ssc.getState(), StreamingContextState::kStopped);
+}
+
+TEST(DriverStreams, GracefulStopInsideAFunctionIsRefused) {
+  FakeCluster cluster;
+  StreamingContext ssc(localConf(), Seconds(1));
+  std::string said;
+  ssc.socketTextStream("localhost", 9999).foreachRDD([&](const auto&) {
+    said = errorOf([&] { ssc.stop(true, true); }).second;
+    ssc.stop(false, false);
+  });
+  ssc.start();
+  auto [e, run] = compose(&proto::Message::mutable_run_output);
+  run->set_app(1), run->set_stream(1), run->set_when_ms(2000);
+  cluster.tell(e);
+  ssc.awaitTermination();
+  EXPECT_NE(said.find("would wait for itself"), std::string::npos) << said;
+  EXPECT_EQ(ssc.getState(), StreamingContextState::kStopped);
+}
+
+TEST(Applications, UsageIsShownForAMissingArgument) {
+  ApplicationEntry entry{"Counter", nullptr, __FILE__, __LINE__, "HOST PORT"};
+  Args args(&entry, {"localhost", "x9"});
+  EXPECT_EQ(args.at(0), "localhost");
+  EXPECT_EQ(args.get(5, "standard"), "standard");
+  EXPECT_EQ(errorOf([&] { args.at(2); }).second, "Counter needs at least 3 arguments, not 2; usage: Counter HOST PORT");
+  EXPECT_NE(errorOf([&] { args.number(1); }).second.find("'x9', which is no whole number"), std::string::npos);
+  // The comment right above the entry: Counter HOST PORT
+  ApplicationEntry commented{"Counter", nullptr, __FILE__, __LINE__};
+  EXPECT_NE(errorOf([&] { Args(&commented, {}).at(0); }).second.find("above the entry: Counter HOST PORT"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sluice
