@@ -385,6 +385,13 @@ Driver::Results Driver::runOnce(const Job& job, bool& again) {
   wait(lock, [&] { return pending.done || !failed_.empty() || closing_; });
   jobs_.erase(number);
   std::erase_if(fetches_, [&](const auto& entry) { return entry.second.number == number; });
+  if (pending.held && session_) {
+    auto [over, cancel] = compose(&proto::Message::mutable_cancel_job);
+    cancel->set_app(app_), cancel->set_number(number);
+    lock.unlock();
+    backend_->link().send(kMasterPeer, std::move(over));
+    lock.lock();
+  }
   if (!pending.done) checkAlive();
   if (pending.failed) throw pending.error;
   again = pending.again;
@@ -419,6 +426,7 @@ void Driver::onJobDone(const EnvelopePtr& envelope, Outgoing& out) {
       continue;
     }
     ++job.missing;
+    job.held = true;
     Fetch fetch;
     fetch.number = answer.number(), fetch.request = ++lastRequest_, fetch.executor = result.executor();
     fetch.part = job.results.parts.size() - 1, fetch.result = result;

@@ -2,6 +2,7 @@
 // Knows messages, not types: what is planned and decoded lies above.
 #pragma once
 #include <atomic>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -122,6 +123,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
     Error error{ErrorKind::kLost, ""};
     Results results;
     std::uint32_t missing = 0;  // large results still to come
+    bool held = false;          // executors keep results of it until they are told that it is over
   };
   struct Fetch {
     std::uint64_t number = 0, request = 0, executor = 0;
