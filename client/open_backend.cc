@@ -12,6 +12,7 @@ namespace {
 
 absl::Status openInside(const Settings& settings, const MasterUrl& url, std::unique_ptr<Backend>& backend) {
   bool module = launch().images != nullptr;
+  if (module) local::tellCrashes();
   std::shared_ptr<ImageTable> driver = module ? launch().images : ImageTable::ofExecutable();
   std::shared_ptr<ImageTable> executors = driver;
   if (module && settings.find(conf::kLocalIsolate).value_or(true)) {

@@ -10,7 +10,9 @@
 #include <filesystem>
 
 #include "common/conf_keys.h"
+#include "common/crash_record.h"
 #include "sluice/error.h"
+#include "worker/executor/crash_place.h"
 
 namespace sluice::local {
 namespace {
@@ -106,6 +108,8 @@ absl::Status openLocal(const Settings& settings, const LocalOptions& options, st
   backend = std::make_unique<LocalBackend>(settings, options, std::move(driver), std::move(executors));
   return absl::OkStatus();
 }
+
+void tellCrashes() { installCrashRecord(STDERR_FILENO, &executor::describePlace); }
 
 DirectCluster& clusterOf(Backend& backend) { return static_cast<LocalBackend&>(backend).cluster(); }
 

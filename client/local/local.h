@@ -19,6 +19,9 @@ struct LocalOptions {
 SLUICE_INTERNAL absl::Status openLocal(const Settings& settings, const LocalOptions& options, std::shared_ptr<ImageTable> driver,
                                        std::shared_ptr<ImageTable> executors, std::unique_ptr<Backend>& backend);
 
+// From now on a crash in a function of the application leaves its one line on stderr. For processes that are ours (sluice-submit).
+SLUICE_INTERNAL void tellCrashes();
+
 // The cluster behind a backend made by openLocal: tests kill its executors and settle it.
 SLUICE_INTERNAL DirectCluster& clusterOf(Backend& backend);
 

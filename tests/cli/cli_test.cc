@@ -181,12 +181,23 @@ TEST(Application, SecondContext) { expectErrorWith(run("SecondContext"), 1, {"Se
 
 TEST(Application, CaptureByReference) { expectErrorWith(run("CapturesByReference"), 1, {"CapturesByReference: ", "filter", "applications.cc:"}); }
 
-TEST(Application, ExceptionInAFunction) { expectErrorWith(run("UserException"), 1, {"UserException: ", "map at applications.cc:", "no forty-two"}); }
+TEST(Application, ExceptionInAFunction) {
+  auto end = run("UserException");
+  EXPECT_EQ(end.code, 1);
+  ASSERT_FALSE(end.errors.empty());  // what the engine logged comes before
+  EXPECT_EQ(end.errors.back().rfind("UserException: map at applications.cc:", 0), 0u) << end.error();
+  EXPECT_NE(end.errors.back().find("no forty-two"), std::string::npos) << end.error();
+}
 
 TEST(Application, SegfaultInAFunctionLocally) {
   auto end = run("UserSegfault");
   EXPECT_NE(end.code, 0);
   EXPECT_NE(end.error().find("map at applications.cc:"), std::string::npos) << end.error();
+}
+
+TEST(Application, SegfaultInAFunctionOnACluster) {
+  auto end = run("UserSegfault", {}, "local-cluster[2,2,512]");
+  expectErrorWith(end, 1, {"UserSegfault: ", "segmentation fault in map at applications.cc:"});
 }
 
 // ---- clusters ----

@@ -13,6 +13,7 @@
 #include "common/module_file.h"
 #include "common/package_store.h"
 #include "common/process.h"
+#include "worker/executor/crash_place.h"
 #include "worker/executor/place.h"
 #include "worker/executor/shell.h"
 
@@ -66,36 +67,6 @@ absl::Status loadImages(const proto::StartExecutor& order, const std::string& pa
   auto status = ImageTable::load(paths, images);
   currentPlace() = {};
   return status;
-}
-
-// Text and numbers into a buffer, within a signal handler.
-struct SafeText {
-  char* text;
-  std::size_t room, size = 0;
-  void add(const char* part) {
-    while (*part && size < room) text[size++] = *part++;
-  }
-  void add(std::uint64_t number) {
-    char digits[21];
-    int n = 0;
-    do digits[n++] = char('0' + number % 10);
-    while (number /= 10);
-    while (n > 0 && size < room) text[size++] = digits[--n];
-  }
-};
-
-// "map at wordcount.cc:12, batch 1000 ms, partition 3"
-std::size_t describePlace(char* text, std::size_t room) {
-  const Place& place = currentPlace();
-  if (!place.name) return 0;
-  SafeText to{text, room};
-  to.add(place.name);
-  if (place.site && *place.site) to.add(" at "), to.add(place.site);
-  if (!place.task) return to.size;
-  if (place.whenMs > 0) to.add(", batch "), to.add(std::uint64_t(place.whenMs)), to.add(" ms");
-  if (place.whenMs < 0) to.add(", job "), to.add(std::uint64_t(-place.whenMs));
-  to.add(", partition "), to.add(std::uint64_t(place.partition));
-  return to.size;
 }
 
 int run(int argc, char** argv) {

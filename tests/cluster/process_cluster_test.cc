@@ -1,0 +1,224 @@
+// Applications on a real master and real workers: word counts by socket, executors and drivers that are killed, orderly ends.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/cluster/program.h"
+#include "tests/cluster/text_source.h"
+
+namespace sluice::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using Counts = std::map<std::string, long>;
+
+// Adds a printed pair, "(word,3)"; false: the line is none.
+bool addPair(const std::string& line, Counts& counts) {
+  auto comma = line.rfind(',');
+  if (line.size() < 5 || line.front() != '(' || line.back() != ')' || comma == std::string::npos) return false;
+  counts[line.substr(1, comma - 1)] += std::stol(line.substr(comma + 1));
+  return true;
+}
+
+Counts sum(const std::vector<std::string>& lines) {
+  Counts counts;
+  for (const auto& line : lines) addPair(line, counts);
+  return counts;
+}
+
+// Children of a process that run this program (zombies do not count).
+std::vector<pid_t> childrenOf(pid_t parent, const std::string& program) {
+  std::vector<pid_t> found;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+    std::string pid = entry.path().filename();
+    if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream stat(entry.path() / "stat");
+    std::string text((std::istreambuf_iterator<char>(stat)), {});
+    auto end = text.rfind(')');
+    if (end == std::string::npos) continue;
+    char state = 0;
+    int above = 0;
+    if (std::sscanf(text.c_str() + end + 1, " %c %d", &state, &above) != 2 || state == 'Z' || above != parent) continue;
+    if (fs::read_symlink(entry.path() / "exe", ignored).filename() == program) found.push_back(pid_t(std::stol(pid)));
+  }
+  return found;
+}
+
+// A master and three workers on loopback, each worker a host of its own.
+class ProcessCluster : public ::testing::Test {
+ protected:
+  ProcessCluster() : master_({"sluice-master", "--port", "0", "--work-dir", folder_.path("master")}), url_(master_.waitForLine("sluice://")) {
+    for (int i = 1; i <= 3; ++i) {
+      std::string n = std::to_string(i);
+      workers_.push_back(std::make_unique<Program>(std::vector<std::string>{"sluice-worker", "--host", "127.0.0." + n, "--cores", "2", "--memory", "512m",
+                                                                            "--work-dir", folder_.path("worker" + n), url_}));
+    }
+    for (auto& worker : workers_) worker->waitForLine("registered with ");
+  }
+  std::vector<std::string> wordCount(std::vector<std::string> flags = {}) const {
+    std::vector<std::string> words = {"sluice-submit", "--master", url_, "--class", "NetworkWordCount"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    words.insert(words.end(), {libFolder() + "/libsluice_examples.so", "127.0.0.1", std::to_string(source_.port())});
+    return words;
+  }
+  std::vector<std::pair<std::string, std::string>> cache() const { return {{"XDG_CACHE_HOME", folder_.path("cache")}}; }
+  std::vector<pid_t> executors() const {
+    std::vector<pid_t> all;
+    for (const auto& worker : workers_) {
+      auto some = childrenOf(worker->pid(), "sluice-executor");
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    return all;
+  }
+  // Waits until the driver has printed this much of every word.
+  static void waitForCounts(Program& driver, const Counts& wanted) {
+    Counts counts;
+    std::size_t from = 0;
+    while (true) {
+      bool reached = true;
+      for (const auto& [word, count] : wanted) reached = reached && counts[word] >= count;
+      if (reached) return;
+      std::size_t at = 0;
+      std::string line = driver.waitForLine([](const std::string& text) { return !text.empty() && text[0] == '('; }, from, &at);
+      addPair(line, counts);
+      from = at + 1;
+    }
+  }
+  // Waits until the application's log at the master holds this much.
+  void waitForLog(const std::string& app, const Counts& wanted) const {
+    std::string path = folder_.path("master/apps/" + app + "/out");
+    for (int tries = 0; tries < 1200; ++tries) {
+      std::ifstream file(path);
+      std::vector<std::string> lines;
+      for (std::string line; std::getline(file, line);) lines.push_back(line);
+      Counts counts = sum(lines);
+      bool reached = true;
+      for (const auto& [word, count] : wanted) reached = reached && counts[word] >= count;
+      if (reached) {
+        EXPECT_EQ(counts, wanted);
+        return;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));  // a file does not call back
+    }
+    FAIL() << path << " never held it";
+  }
+
+  TestFolder folder_;
+  TextSource source_;
+  Program master_;
+  std::string url_;
+  std::vector<std::unique_ptr<Program>> workers_;
+};
+
+TEST_F(ProcessCluster, CountsWordsAndDrainsOnCtrlC) {
+  Program driver(wordCount(), cache());
+  source_.waitForConnection();
+  source_.send("a b a\n");
+  waitForCounts(driver, {{"a", 2}, {"b", 1}});
+  EXPECT_EQ(executors().size(), 3u);
+  source_.send("c c d\nlast\n");
+  driver.signal(SIGINT);
+  EXPECT_EQ(driver.wait(), 0) << driver.describe();
+  driver.drain();
+  EXPECT_EQ(sum(driver.lines())["a"], 2);
+  for (auto& worker : workers_) worker->signal(SIGTERM);
+  for (auto& worker : workers_) EXPECT_EQ(worker->wait(), 0);
+  EXPECT_TRUE(executors().empty());
+}
+
+TEST_F(ProcessCluster, KilledExecutorChangesNoCount) {
+  Program driver(wordCount(), cache());
+  source_.waitForConnection();
+  Counts wanted;
+  auto send = [&] {
+    source_.send("a b a c\n");
+    wanted["a"] += 2, wanted["b"] += 1, wanted["c"] += 1;
+  };
+  for (int i = 0; i < 200; ++i) send();
+  waitForCounts(driver, {{"a", 2}});
+  // One that does not read the socket: what it had received but not stored yet would be lost with it.
+  pid_t reader = source_.reader(), victim = 0;
+  for (pid_t pid : executors()) {
+    if (pid != reader) victim = pid;
+  }
+  ASSERT_NE(victim, 0);
+  for (int i = 0; i < 200; ++i) send();
+  ::kill(victim, SIGKILL);
+  for (int i = 0; i < 200; ++i) send();
+  waitForCounts(driver, wanted);
+  driver.signal(SIGTERM);
+  EXPECT_EQ(driver.wait(), 0) << driver.describe();
+  driver.drain();
+  EXPECT_EQ(sum(driver.lines()), wanted) << driver.describe();
+}
+
+TEST_F(ProcessCluster, KilledReceiverStartsElsewhere) {
+  Program driver(wordCount(), cache());
+  source_.waitForConnection();
+  source_.send("before before\n");
+  waitForCounts(driver, {{"before", 2}});
+  pid_t reader = source_.reader();
+  ASSERT_NE(reader, 0);
+  ::kill(reader, SIGKILL);
+  source_.waitForConnection(2);
+  source_.send("after\n");
+  waitForCounts(driver, {{"before", 2}, {"after", 1}});
+  driver.signal(SIGTERM);
+  EXPECT_EQ(driver.wait(), 0) << driver.describe();
+  driver.drain();
+  EXPECT_EQ(sum(driver.lines()), (Counts{{"before", 2}, {"after", 1}}));
+}
+
+TEST_F(ProcessCluster, StreamOutlivesItsDriverInClusterMode) {
+  auto submitted = finish(wordCount({"--deploy-mode", "cluster", "--supervise"}), cache());
+  ASSERT_EQ(submitted.code, 0) << submitted.error();
+  ASSERT_EQ(submitted.lines.size(), 1u);
+  std::string driver = submitted.lines[0], app = "app" + driver.substr(driver.find('-'));
+  source_.waitForConnection();
+  source_.send("x y x\n");
+  waitForLog(app, {{"x", 2}, {"y", 1}});
+  pid_t pid = 0;
+  for (const auto& worker : workers_) {
+    for (pid_t child : childrenOf(worker->pid(), "sluice-submit")) pid = child;
+  }
+  ASSERT_NE(pid, 0);
+  ::kill(pid, SIGKILL);
+  source_.send("x z\n");
+  waitForLog(app, {{"x", 3}, {"y", 1}, {"z", 1}});
+  auto status = finish({"sluice-submit", "--master", url_, "--status", driver});
+  EXPECT_EQ(status.code, 0) << status.error();
+  auto killed = finish({"sluice-submit", "--master", url_, "--kill", driver});
+  EXPECT_EQ(killed.code, 0) << killed.error();
+  auto after = finish({"sluice-submit", "--master", url_, "--status", driver});
+  ASSERT_EQ(after.lines.size(), 1u) << after.error();
+  EXPECT_EQ(after.lines[0].rfind(driver + " KILLED", 0), 0u) << after.lines[0];
+}
+
+TEST(LocalCluster, RunsABatchJobAndLeavesNothing) {
+  TestFolder folder;
+  folder.write("text/a.txt", "one two two\n");
+  folder.write("text/b.txt", "two three three\n");
+  auto end = finish({"sluice-submit", "--master", "local-cluster[3,2,512]", "--conf", "sluice.local.dir=" + folder.path("local"), "--class", "WordCount",
+                     libFolder() + "/libsluice_examples.so", folder.path("text"), folder.path("out")},
+                    {{"XDG_CACHE_HOME", folder.path("cache")}});
+  ASSERT_EQ(end.code, 0) << end.error();
+  ASSERT_EQ(end.lines.size(), 3u);
+  EXPECT_EQ(end.lines[0], "two: 3");
+  EXPECT_EQ(end.lines[1], "three: 2");
+  EXPECT_EQ(end.lines[2], "one: 1");
+  EXPECT_TRUE(fs::exists(folder.path("out/_SUCCESS")));
+  EXPECT_TRUE(!fs::exists(folder.path("local")) || fs::is_empty(folder.path("local")));
+}
+
+}  // namespace
+}  // namespace sluice::testing
