@@ -27,6 +27,11 @@ struct Task {
   Status status = Status::kWaiting;
   bool cautious = false;
   std::uint32_t waiting = 0;  // inputs that are not here yet
+  // Of the Launch that asked for it (last): a repair may bring tasks of another template into an instance.
+  std::shared_ptr<const Installed> installed;
+  std::uint32_t k = 0;
+  std::uint64_t captures = 0;
+  const PlanView& view() const { return installed->plan->view; }
   TaskReads reads;
 };
 using TaskPtr = std::shared_ptr<Task>;

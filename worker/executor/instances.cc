@@ -21,7 +21,11 @@ void setValue(proto::KeptValue& value, ValueId id, std::uint64_t executor) {
 bool Instances::released(Scope when) const { return released_.contains(when); }
 
 bool Instances::uses(const Installed* installed) const {
-  return std::any_of(instances_.begin(), instances_.end(), [&](const auto& entry) { return entry.second->installed.get() == installed; });
+  return std::any_of(instances_.begin(), instances_.end(), [&](const auto& entry) {
+    const Instance& instance = *entry.second;
+    return instance.installed.get() == installed ||
+           std::any_of(instance.tasks.begin(), instance.tasks.end(), [&](const auto& task) { return task.second->installed.get() == installed; });
+  });
 }
 
 bool Instances::broadcasts(const PlanView& view, ExchangeId exchange) {
@@ -97,7 +101,7 @@ void Instances::onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Inst
   entered.reserve(std::size_t(tasks.stage_size()));
   for (int i = 0; i < tasks.stage_size(); ++i) {
     if (tasks.stage(i) >= instance.installed->plan->view.stages().size()) continue;
-    TaskKey key{tasks.stage(i), tasks.when_ms(i), tasks.partition(i)};
+    TaskKey key{launch.template_hash(), tasks.stage(i), tasks.when_ms(i), tasks.partition(i)};
     if (TaskPtr task = enter(instance, key, tasks.attempt(i), launch.cautious())) entered.push_back(std::move(task));
   }
   for (const TaskPtr& task : entered) await(instance, task);
@@ -108,6 +112,7 @@ void Instances::onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Inst
 TaskPtr Instances::enter(Instance& instance, TaskKey key, std::uint32_t attempt, bool cautious) {
   TaskPtr& task = instance.tasks[key];
   if (task && attempt < task->attempt) return nullptr;
+  if (task) task->k = instance.k;
   if (task && task->status == Task::Status::kDone && stillThere(instance, *task)) {
     task->attempt = attempt;
     return nullptr;
@@ -121,21 +126,22 @@ TaskPtr Instances::enter(Instance& instance, TaskKey key, std::uint32_t attempt,
   task->instance = &instance, task->scope = instance.id.when_ms();
   task->stage = key.stage, task->partition = key.partition, task->whenMs = key.whenMs;
   task->attempt = attempt, task->cautious = cautious;
+  task->installed = instance.installed, task->k = instance.k, task->captures = instance.captures;
   ++instance.unfinished;
-  const Stage& stage = instance.installed->plan->view.stages()[key.stage];
+  const Stage& stage = task->view().stages()[key.stage];
   if (stage.sink == Stage::Sink::kKeep) values_.expect({stage.root, key.whenMs, key.partition}, 1);
   return task;
 }
 
 // Whether what a finished task made can still be had. If so the master is told of it once more.
 bool Instances::stillThere(Instance& instance, const Task& task) {
-  const PlanView& view = instance.installed->plan->view;
+  const PlanView& view = task.view();
   const Stage& stage = view.stages()[task.stage];
   if (stage.sink == Stage::Sink::kExchange) return shuffle_.has({stage.exchange, task.whenMs}, task.partition);
   if (stage.sink == Stage::Sink::kOutput) return false;  // results are small to make again, and a staged file may be gone
   ValueId id{stage.root, task.whenMs, task.partition};
   if (!values_.has(id)) return false;
-  Envelope& envelope = reportOf(instance);
+  Envelope& envelope = reportOf(instance, task.k);
   proto::Prepared& report = *envelope.message.mutable_prepared();
   report.mutable_tasks()->add_stage(task.stage), report.mutable_tasks()->add_when_ms(task.whenMs);
   report.mutable_tasks()->add_partition(task.partition), report.mutable_tasks()->add_attempt(task.attempt);
@@ -147,7 +153,7 @@ bool Instances::stillThere(Instance& instance, const Task& task) {
 
 // ---- inputs ----
 
-std::vector<const proto::Input*> Instances::sourceInputs(const Instance& instance, ValueId id) const {
+std::vector<const proto::Input*> Instances::sourceInputs(const Instance& instance, const Task& task, ValueId id) const {
   std::vector<const proto::Input*> inputs;
   auto add = [&](const auto& list) {
     for (const proto::Input& input : list) inputs.push_back(&input);
@@ -156,7 +162,7 @@ std::vector<const proto::Input*> Instances::sourceInputs(const Instance& instanc
     add(it->second.source->inputs());
     return inputs;
   }
-  const proto::Node& node = instance.installed->plan->view.node(id.node);
+  const proto::Node& node = task.view().node(id.node);
   const proto::Source& source = node.source();
   if (source.kind() == proto::SOURCE_STATIC) {
     if (int(id.partition) < source.inputs_size()) inputs.push_back(&source.inputs(int(id.partition)));
@@ -171,7 +177,7 @@ std::vector<const proto::Input*> Instances::sourceInputs(const Instance& instanc
 }
 
 bool Instances::awaitSource(Instance& instance, const TaskPtr& task, ValueId id, std::vector<ValueId>& lost) {
-  for (const proto::Input* input : sourceInputs(instance, id)) {
+  for (const proto::Input* input : sourceInputs(instance, *task, id)) {
     if (input->what_case() != proto::Input::kBlock) continue;
     BlockId block = BlockId::of(input->block());
     switch (values_.wantBlock(block, *input, id, task)) {
@@ -187,7 +193,7 @@ bool Instances::awaitSource(Instance& instance, const TaskPtr& task, ValueId id,
 }
 
 void Instances::await(Instance& instance, const TaskPtr& task) {
-  const PlanView& view = instance.installed->plan->view;
+  const PlanView& view = task->view();
   const Stage& stage = view.stages()[task->stage];
   task->reads = view.reads(stage, task->whenMs, task->partition, *instance.facts);
   std::vector<ValueId> lost;
@@ -216,7 +222,7 @@ void Instances::await(Instance& instance, const TaskPtr& task) {
 
 void Instances::fillInputs(const Task& task, TaskSpec& spec) const {
   const Instance& instance = *task.instance;
-  const PlanView& view = instance.installed->plan->view;
+  const PlanView& view = task.view();
   spec.inputs.shuffles.reserve(task.reads.shuffles.size());
   for (const auto& shuffle : task.reads.shuffles) {
     std::uint32_t reducer = broadcasts(view, shuffle.exchange) ? 0 : shuffle.reducer;
@@ -231,7 +237,7 @@ void Instances::fillInputs(const Task& task, TaskSpec& spec) const {
   }
   for (ValueId id : task.reads.sources) {
     TaskInputs::Source source{id, {}};
-    for (const proto::Input* input : sourceInputs(instance, id)) {
+    for (const proto::Input* input : sourceInputs(instance, task, id)) {
       TaskInputs::Part part{input, nullptr};
       if (input->what_case() == proto::Input::kBlock) part.block = values_.readBlock(BlockId::of(input->block()));
       spec.inputBytes += input->bytes();
@@ -257,7 +263,7 @@ void Instances::pump() {
       if (!task->instance || task->status != Task::Status::kWaiting || task->waiting != 0) continue;
       task->status = Task::Status::kReady;
       std::int64_t batch = task->scope > 0 ? task->scope * 2 : -task->scope * 2 + 1;
-      ready_[{batch, task->stage, task->whenMs, task->partition}] = std::move(task);
+      ready_[{batch, task->stage, task->whenMs, task->partition, task->view().plan().template_hash()}] = std::move(task);
     }
   }
   // A few more than there are slots, so that a slot does not wait for the strand.
@@ -272,11 +278,11 @@ void Instances::start(const TaskPtr& task) {
   const Instance& instance = *task->instance;
   auto spec = std::make_shared<TaskSpec>();
   spec->instance = instance.id;
-  spec->k = instance.k;
+  spec->k = task->k;
   spec->stage = task->stage, spec->partition = task->partition, spec->attempt = task->attempt, spec->whenMs = task->whenMs;
-  spec->captures = instance.captures;
+  spec->captures = task->captures;
   spec->cautious = task->cautious;
-  spec->template_ = instance.installed;
+  spec->template_ = task->installed;
   spec->facts = instance.facts;
   spec->cancelled = instance.cancelled;
   fillInputs(*task, *spec);
@@ -290,7 +296,7 @@ void Instances::onTaskDone(const TaskSpec& spec, TaskDone& done) {
   auto found = instances_.find(spec.instance.when_ms());
   if (found == instances_.end() || found->second->cancelled != spec.cancelled) return;
   Instance& instance = *found->second;
-  auto it = instance.tasks.find({spec.stage, spec.whenMs, spec.partition});
+  auto it = instance.tasks.find({spec.template_->plan->view.plan().template_hash(), spec.stage, spec.whenMs, spec.partition});
   if (it == instance.tasks.end() || it->second->status != Task::Status::kRunning) return;
   TaskPtr task = it->second;
   if (done.end == TaskDone::End::kDone) return finish(instance, *task, done);
@@ -305,10 +311,10 @@ void Instances::onTaskDone(const TaskSpec& spec, TaskDone& done) {
 }
 
 void Instances::finish(Instance& instance, Task& task, TaskDone& done) {
-  const PlanView& view = instance.installed->plan->view;
+  const PlanView& view = task.view();
   const Stage& stage = view.stages()[task.stage];
   task.status = Task::Status::kDone;
-  Envelope& envelope = reportOf(instance);
+  Envelope& envelope = reportOf(instance, task.k);
   proto::Prepared& report = *envelope.message.mutable_prepared();
   report.set_input_records(report.input_records() + done.inputRecords);
   report.set_input_bytes(report.input_bytes() + done.inputBytes);
@@ -325,7 +331,7 @@ void Instances::finish(Instance& instance, Task& task, TaskDone& done) {
   }
   if (exchange) {
     shuffle_.finished({stage.exchange, task.whenMs}, task.scope, task.partition, task.attempt, broadcasts(view, stage.exchange),
-                      std::shared_ptr<const proto::Epoch>(instance.installed, instance.installed->epoch.get()), std::move(done.segments));
+                      std::shared_ptr<const proto::Epoch>(task.installed, task.installed->epoch.get()), std::move(done.segments));
   } else if (stage.sink == Stage::Sink::kKeep) {
     keepOutput(instance, task, done, report);
   } else {
@@ -335,7 +341,7 @@ void Instances::finish(Instance& instance, Task& task, TaskDone& done) {
 }
 
 void Instances::keepOutput(Instance& instance, Task& task, TaskDone& done, proto::Prepared& report) {
-  ValueId id{instance.installed->plan->view.stages()[task.stage].root, task.whenMs, task.partition};
+  ValueId id{task.view().stages()[task.stage].root, task.whenMs, task.partition};
   proto::KeptValue& kept = *report.add_kept();
   setValue(kept, id, control_.options.executor.value);
   kept.set_bytes(done.rows->bytes);
@@ -344,7 +350,7 @@ void Instances::keepOutput(Instance& instance, Task& task, TaskDone& done, proto
 }
 
 void Instances::addResult(Instance& instance, const Task& task, TaskDone& done, Envelope& envelope, proto::Prepared& report) {
-  const PlanView& view = instance.installed->plan->view;
+  const PlanView& view = task.view();
   const proto::Output& output = view.plan().outputs(int(view.stages()[task.stage].output));
   proto::Result& result = *report.add_results();
   result.set_output(output.index()), result.set_partition(task.partition), result.set_attempt(task.attempt);
@@ -371,25 +377,27 @@ void Instances::fail(Instance& instance, Task& task, proto::Domain domain, std::
   task.status = Task::Status::kFailed;
   auto [envelope, failed] = compose(&proto::Message::mutable_failed);
   *failed->mutable_instance() = instance.id;
-  failed->set_k(instance.k), failed->set_executor(control_.options.executor.value);
+  failed->set_k(task.k), failed->set_executor(control_.options.executor.value);
   failed->set_stage(task.stage), failed->set_when_ms(task.whenMs), failed->set_partition(task.partition);
   failed->set_attempt(task.attempt);
   failed->set_domain(domain), failed->set_message(std::move(message)), failed->set_site(std::move(site));
   for (ValueId id : missing) setValue(*failed->add_missing(), id, control_.options.executor.value);
   instance.told.push_back(envelope);
   control_.send(kMasterPeer, std::move(envelope));
-  const Stage& stage = instance.installed->plan->view.stages()[task.stage];
+  const Stage& stage = task.view().stages()[task.stage];
   if (stage.sink == Stage::Sink::kKeep) values_.expect({stage.root, task.whenMs, task.partition}, -1);
   ended(instance, task);
 }
 
 // ---- reporting ----
 
-Envelope& Instances::reportOf(Instance& instance) {
+Envelope& Instances::reportOf(Instance& instance, std::uint32_t k) {
+  if (instance.report && instance.report->message.prepared().k() != k) sendReport(instance);
   if (!instance.report) {
     auto [envelope, prepared] = compose(&proto::Message::mutable_prepared);
     *prepared->mutable_instance() = instance.id;
     prepared->set_executor(control_.options.executor.value);
+    prepared->set_k(k);
     instance.report = std::move(envelope);
   }
   return *instance.report;
@@ -416,7 +424,6 @@ void Instances::sendReport(Instance& instance) {
   if (!instance.report) return;
   std::shared_ptr<Envelope> envelope = std::move(instance.report);
   instance.report = nullptr;
-  envelope->message.mutable_prepared()->set_k(instance.k);
   instance.told.push_back(envelope);
   control_.send(kMasterPeer, std::move(envelope));
 }
@@ -431,7 +438,7 @@ void Instances::tellAgain() {
 
 void Instances::dropTask(Task& task, const TaskPtr& held) {
   if (task.status == Task::Status::kWaiting) shuffle_.drop(held), values_.drop(held);
-  const Stage& stage = task.instance->installed->plan->view.stages()[task.stage];
+  const Stage& stage = task.view().stages()[task.stage];
   if (task.status < Task::Status::kDone && stage.sink == Stage::Sink::kKeep) {
     values_.expect({stage.root, task.whenMs, task.partition}, -1);
   }

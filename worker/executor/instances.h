@@ -16,6 +16,7 @@
 namespace sluice::executor {
 
 struct TaskKey {
+  std::uint64_t plan = 0;  // template hash
   std::uint32_t stage = 0;
   std::int64_t whenMs = 0;
   std::uint32_t partition = 0;
@@ -26,8 +27,8 @@ struct TaskKey {
 struct Instance {
   proto::InstanceId id;
   std::uint32_t k = 0;
-  std::uint64_t captures = 0;
-  std::shared_ptr<const Installed> installed;
+  std::uint64_t captures = 0;                  // of the last Launch,
+  std::shared_ptr<const Installed> installed;  // likewise
   std::shared_ptr<const Facts> facts;
   std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
   std::map<TaskKey, TaskPtr> tasks;
@@ -70,6 +71,7 @@ class Instances {
     std::uint32_t stage;
     std::int64_t whenMs;
     std::uint32_t partition;
+    std::uint64_t plan;
     friend constexpr auto operator<=>(Order, Order) = default;
   };
 
@@ -79,7 +81,7 @@ class Instances {
   bool stillThere(Instance& instance, const Task& task);
   void await(Instance& instance, const TaskPtr& task);
   bool awaitSource(Instance& instance, const TaskPtr& task, ValueId id, std::vector<ValueId>& lost);
-  std::vector<const proto::Input*> sourceInputs(const Instance& instance, ValueId id) const;
+  std::vector<const proto::Input*> sourceInputs(const Instance& instance, const Task& task, ValueId id) const;
   void start(const TaskPtr& task);
   void fillInputs(const Task& task, TaskSpec& spec) const;
   static bool broadcasts(const PlanView& view, ExchangeId exchange);
@@ -89,7 +91,7 @@ class Instances {
   void addResult(Instance& instance, const Task& task, TaskDone& done, Envelope& envelope, proto::Prepared& report);
   void fail(Instance& instance, Task& task, proto::Domain domain, std::string message, std::string site, const std::vector<ValueId>& missing);
   void ended(Instance& instance, Task& task);
-  Envelope& reportOf(Instance& instance);
+  Envelope& reportOf(Instance& instance, std::uint32_t k);
   void sendReport(Instance& instance);
   void dropTask(Task& task, const TaskPtr& held);
 
