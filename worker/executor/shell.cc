@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/conf.h"
 #include "common/crash_record.h"
 #include "sluice/error.h"
 
@@ -49,6 +50,11 @@ absl::Status Shell::open() {
     options.host = options_.host;
     options.address = link_->address();
     options.spillDirectory = spill_.path();
+    Settings settings;
+    for (const auto& pair : order.conf()) (void)settings.setPair(pair, ConfOrigin::kProgram);  // checked by who submitted it
+    options.blockInterval = settings.get(conf::kBlockInterval);
+    options.receiverRestartDelay = settings.get(conf::kReceiverRestartDelay);
+    options.minRemember = settings.get(conf::kMinRememberDuration);
     runtime_ = std::make_unique<Runtime>(RuntimeOptions{options.slots, options.memoryBytes, options.spillDirectory}, *this);
     machine_ = std::make_unique<Machine>(options, *this, *runtime_);
     for (std::uint32_t i = 0; i < order.slots(); ++i) slots_.emplace_back([this] { slotLoop(); });
