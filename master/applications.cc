@@ -135,7 +135,7 @@ void takeSubmit(State& s, Peer from, const proto::Submit& submit) {
     if (submit.driver() != 0) readConf(s, found, submit);
     if (submit.driver() != 0 || !submit.cluster_mode()) attach(s, found, from);
     answerSubmitted(s, found, from, submit.nonce(), s.journal.last());
-    if (submit.driver() != 0 && !found.wantsExecutors) wantExecutors(s, found);
+    if ((submit.driver() != 0 || !submit.cluster_mode()) && !found.wantsExecutors) wantExecutors(s, found);
     return askDriverAgain(s, found);
   }
   if (submit.driver() != 0) {

@@ -55,6 +55,7 @@ struct Instance {
   std::string failure, failureSite;  // of the instance as a whole
   Moment started;
   bool over = false;
+  bool repairing = false;  // it makes values of earlier times again, which marks would take away
 
   void participates(std::uint32_t executor) {
     if (participants.size() <= executor) participants.resize(executor + 1);

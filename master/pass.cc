@@ -588,6 +588,11 @@ void Pass::fill(proto::Launch& launch, const Group& group, const proto::Launch& 
 }
 
 void Pass::send() {
+  in_.repairing |= in_.k > 0 || !restores_.empty();
+  for (const Group& group : groups_) {
+    in_.repairing |= std::any_of(group.whens.begin(), group.whens.end(), [&](std::int64_t when) { return when > 0 && when != in_.whenMs; });
+  }
+  const bool tellMarks = !app_.repairs();
   for (auto& [at, envelope] : restores_) {
     if (stream_) stream_->restores.emplace_back(at, envelope);
     s_.send(app_.executors[at]->peer(), envelope);
@@ -599,6 +604,7 @@ void Pass::send() {
     if (stream_ && stream_->record) {
       common.set_decided_ms(stream_->record->decidedMs);
       for (const auto& entry : stream_->record->retained) {
+        if (!tellMarks) break;
         auto mark = stream_->marks.find(entry.node);
         if (mark == stream_->marks.end()) continue;
         auto* told = common.add_marks();

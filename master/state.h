@@ -91,6 +91,13 @@ struct App {
     auto it = indices.find(id);
     return it == indices.end() ? nullptr : executors[it->second].get();
   }
+  // Marks are neither raised nor told meanwhile.
+  bool repairs() const {
+    for (const auto& [key, instance] : instances) {
+      if (instance->repairing) return true;
+    }
+    return false;
+  }
   bool isUp(std::uint32_t index) const { return index < executors.size() && executors[index]->phase == Executor::Phase::kUp; }
 };
 

@@ -403,6 +403,7 @@ void stopStream(State& s, App& app, Stream& stream, const std::string& error) {
 void queueMarks(Stream& stream, std::uint64_t sequence) { stream.marksToCome.emplace_back(sequence, stream.record->retained); }
 
 void raiseMarks(State& s, App& app, Stream& stream) {
+  if (app.repairs()) return;
   bool rose = false;
   while (!stream.marksToCome.empty() && stream.marksToCome.front().first <= s.synced) {
     for (const auto& entry : stream.marksToCome.front().second) {

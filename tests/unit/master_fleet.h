@@ -65,6 +65,7 @@ class FakeExecutor {
     std::int64_t when;
   };
   using Segment = std::tuple<ExchangeId, std::int64_t, std::uint32_t, std::uint32_t>;
+  void release(const proto::Mark& mark);
   bool ready(const Task& task, const TaskReads& reads);
   void run(const Task& task, const TaskReads& reads);
   void push(const Task& task, ExchangeId exchange, std::uint32_t reducers);
@@ -90,6 +91,7 @@ class FakeExecutor {
   std::map<std::tuple<ExchangeId, std::int64_t, std::uint32_t>, Output> outbound_;
   std::map<std::uint32_t, std::uint64_t> sequence_;
   std::deque<EnvelopePtr> told_;
+  std::map<ExchangeId, std::uint32_t> parents_;  // whose rows the segments are
 };
 
 class Fleet : public Effects {
@@ -172,14 +174,12 @@ class Fleet : public Effects {
       it = queue.erase(it), --lost;
     }
     // What is under way and not lost arrives before the session ends.
-    for (auto it = queue.begin(); it != queue.end();) {
-      if (it->first != Peer{Role::kExecutor, id}) {
-        ++it;
-        continue;
-      }
-      executors[id]->on(it->second);
-      it = queue.erase(it);
+    std::vector<EnvelopePtr> arriving;
+    for (const auto& [to, envelope] : queue) {
+      if (to == Peer{Role::kExecutor, id}) arriving.push_back(envelope);
     }
+    std::erase_if(queue, [&](const auto& entry) { return entry.first == Peer{Role::kExecutor, id}; });
+    for (const auto& envelope : arriving) executors[id]->on(envelope);
     machine->onSession({Role::kExecutor, id}, false, now);
     join(id, true);
     executors[id]->tellAgain();
@@ -369,7 +369,11 @@ inline void FakeExecutor::on(const EnvelopePtr& envelope) {
     ASSERT_TRUE(plans_.contains(launch.template_hash())) << "launched before it was installed";
     ASSERT_TRUE(epochs_.contains(launch.epoch()));
     auto view = plans_[launch.template_hash()];
+    for (const auto& stage : view->stages()) {
+      if (stage.sink == Stage::Sink::kExchange) parents_[stage.exchange] = stage.root;
+    }
     facts_.zeroMs = launch.zero_ms();
+    for (const auto& mark : launch.marks()) release(mark);
     for (const auto& count : launch.counts()) facts_.sources[{count.node(), count.when_ms()}] = count.partitions();
     for (const auto& source : launch.sources()) {
       sources_[{source.node(), source.when_ms(), source.partition()}] = {source.inputs().begin(), source.inputs().end()};
@@ -405,9 +409,7 @@ inline void FakeExecutor::on(const EnvelopePtr& envelope) {
                 }));
   } else if (m.has_release()) {
     releases.push_back(m.release());
-    for (const auto& mark : m.release().marks()) {
-      std::erase_if(kept, [&](const auto& v) { return v.first.node == mark.node() && v.first.whenMs < mark.below_ms(); });
-    }
+    for (const auto& mark : m.release().marks()) release(mark);
   } else if (m.has_start_receiver()) {
     receivers[m.start_receiver().node()] = m.start_receiver().incarnation();
     sequence_[m.start_receiver().node()] = 0;
@@ -437,6 +439,17 @@ inline void FakeExecutor::on(const EnvelopePtr& envelope) {
                   *restored.mutable_files() = restore.files();
                 }));
   }
+}
+
+// Values of the node, and segments of its rows, below the mark are gone.
+inline void FakeExecutor::release(const proto::Mark& mark) {
+  std::erase_if(kept, [&](const auto& v) { return v.first.node == mark.node() && v.first.whenMs < mark.below_ms(); });
+  auto ofNode = [&](ExchangeId exchange, std::int64_t when) {
+    auto parent = parents_.find(exchange);
+    return parent != parents_.end() && parent->second == mark.node() && when < mark.below_ms();
+  };
+  std::erase_if(inbound_, [&](const auto& s) { return ofNode(std::get<0>(s.first), std::get<1>(s.first)); });
+  std::erase_if(outbound_, [&](const auto& s) { return ofNode(std::get<0>(s.first), std::get<1>(s.first)); });
 }
 
 inline void FakeExecutor::seal(std::uint32_t node, std::int64_t when, std::vector<proto::Input> blocks, bool stopped) {

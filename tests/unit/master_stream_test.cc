@@ -234,20 +234,37 @@ TEST(MasterStream, AFailedStateStopsTheStreamBefore) {
   EXPECT_EQ(printedTimes(fleet), std::vector<std::int64_t>{1000});
 }
 
-// Executors are lost in the middle of batches; what is printed is what is printed without.
+// A window over counts that are kept, state over the window, two slides, one output of each.
+proto::Plan everything(const std::string& directory) {
+  PlanMaker p(29, 1000);
+  auto counted = p.reduce(p.step(p.batches({3, 2, 0, 4, 1, 2, -1, 3, 1, 2, 2, 1})));
+  auto window = p.window(counted, 3);
+  auto state = p.state(window);
+  auto slow = p.window(counted, 4, 2000);
+  auto& again = p.node(proto::NODE_PULL);
+  p.edge(again, slow, proto::EXCHANGE_HASH);
+  again.set_slide_ms(2000);
+  p.output(again.id(), proto::OUTPUT_PRINT).output(p.step(state), proto::OUTPUT_PRINT).output(state, proto::OUTPUT_FILES);
+  p.plan.set_checkpoint_directory(directory), p.plan.set_checkpoint_interval_ms(3000);
+  return p.plan;
+}
+
+// Executors are lost in the middle of batches; what is printed is what is printed without. They let go of what the marks say.
 TEST(MasterStream, HealsFromLoss) {
-  for (const auto& plan : {ofBatches({3, 2, 0, 4, 1}), stateful({3, 2, 0, 4, 1}), windowed({3, 2, 0, 4, 1, 1})}) {
+  for (const auto& plan : {ofBatches({3, 2, 0, 4, 1}), stateful({3, 2, 0, 4, 1}), windowed({3, 2, 0, 4, 1, 1}),
+                           stateful(std::vector<int>(12, 2), "/checkpoints"), everything("/checkpoints")}) {
+    const int seconds = plan.checkpoint_directory().empty() ? 6 : 12;
     Fleet calm(4);
     calm.startStream(plan);
-    calm.advance(6000);
-    ASSERT_EQ(doneTimes(calm).size(), 6u);
+    calm.advance(seconds * 1000);
+    ASSERT_EQ(int(doneTimes(calm).size()), seconds);
     for (std::uint64_t seed = 1; seed <= seeds(200); ++seed) {
       SCOPED_TRACE("seed " + std::to_string(seed) + " template " + std::to_string(plan.template_hash()));
       Fleet fleet(4);
       fleet.startStream(plan);
       fleet.randomly(seed);
       std::set<std::uint64_t> alive{1, 2, 3, 4};
-      for (int second = 1; second <= 6; ++second) {
+      for (int second = 1; second <= seconds; ++second) {
         fleet.paused = true;
         fleet.advance(1000);
         fleet.settleRandomly(int(fleet.random() % 40));

@@ -1,0 +1,321 @@
+// Applications, workers and drivers: who gets which slots, who is started again, how it ends.
+#include "tests/unit/master_fleet.h"
+
+namespace sluice::master {
+namespace {
+
+// The shell again, without executors: everything that is sent stays to be looked at.
+class Desk : public Effects {
+ public:
+  Desk() {
+    machine = std::make_unique<Machine>(options, *this);
+    machine->start(now);
+    sync();
+  }
+  void send(Peer to, EnvelopePtr envelope, std::uint64_t after) override {
+    if (after > synced) held.emplace_back(to, envelope);
+    else sent.emplace_back(to, envelope);
+  }
+  void arm(TimerName timer, Moment at) override { timers[timer] = at; }
+  void disarm(TimerName timer) override { timers.erase(timer); }
+  void log(const std::string& line) override { logged.push_back(line); }
+  std::uint64_t append(const proto::JournalRecord& record) override {
+    journal.push_back(record);
+    return journal.size();
+  }
+  void appendLog(AppId, std::uint64_t, const std::string&) override {}
+  void sendLog(Peer, AppId, std::uint64_t) override {}
+  void writeManifest(AppId, std::uint32_t, const std::string&, const proto::Manifest&, int) override {}
+  void readManifest(AppId, std::uint32_t, const std::string&) override {}
+
+  void sync() {
+    synced = journal.size();
+    machine->onSynced(synced, now);
+    for (auto& entry : std::exchange(held, {})) sent.push_back(entry);
+  }
+  void tell(Peer from, EnvelopePtr envelope) {
+    machine->onMessage(from, envelope, now);
+    sync();
+  }
+  void advance(std::int64_t ms) {
+    Moment until = now + Milliseconds(ms);
+    for (;;) {
+      auto next = std::min_element(timers.begin(), timers.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+      if (next == timers.end() || next->second > until) break;
+      TimerName name = next->first;
+      now = std::max(now, next->second);
+      timers.erase(next);
+      machine->onTimer(name, now);
+      sync();
+    }
+    now = until;
+  }
+  void worker(std::uint64_t id, std::uint32_t slots, std::uint64_t memoryMb = 1024, std::vector<std::uint64_t> executors = {}, std::uint64_t start = 1) {
+    machine->onSession({Role::kWorker, id}, true, now);
+    tell({Role::kWorker, id}, Fleet::messageOf(&proto::Message::mutable_enrol, [&](proto::Register& enrol) {
+           enrol.set_worker(id), enrol.set_start(start), enrol.set_host("host" + std::to_string(id)), enrol.set_slots(slots);
+           enrol.set_memory_bytes(memoryMb << 20);
+           for (auto executor : executors) enrol.add_executors(executor);
+         }));
+  }
+  proto::Submitted submit(Peer from, std::uint64_t nonce, std::vector<std::string> conf = {}, bool cluster = false, bool supervise = false,
+                          std::uint64_t driver = 0) {
+    tell(from, Fleet::messageOf(&proto::Message::mutable_submit, [&](proto::Submit& submit) {
+           submit.set_nonce(nonce), submit.set_name("app"), submit.set_cluster_mode(cluster), submit.set_supervise(supervise), submit.set_driver(driver);
+           for (const auto& pair : conf) submit.add_conf(pair);
+         }));
+    auto answers = to(from, proto::Message::kSubmitted);
+    return answers.empty() ? proto::Submitted() : answers.back().submitted();
+  }
+  void report(std::uint64_t app, std::uint64_t executor) {
+    machine->onSession({Role::kExecutor, executor}, true, now);
+    tell({Role::kExecutor, executor}, Fleet::messageOf(&proto::Message::mutable_report, [&](proto::Report& report) {
+           report.set_app(app), report.set_executor(executor), report.set_slots(2), report.set_host("h");
+         }));
+  }
+  std::vector<proto::Message> to(Peer peer, proto::Message::BodyCase body) const {
+    std::vector<proto::Message> found;
+    for (const auto& [to, envelope] : sent) {
+      if (to == peer && envelope->message.body_case() == body) found.push_back(envelope->message);
+    }
+    return found;
+  }
+  // Slots of the executors that were ordered, by worker.
+  std::map<std::uint64_t, std::vector<std::uint32_t>> ordered(std::uint64_t app) const {
+    std::map<std::uint64_t, std::vector<std::uint32_t>> found;
+    for (const auto& [to, envelope] : sent) {
+      if (envelope->message.has_start_executor() && envelope->message.start_executor().app() == app) {
+        found[to.id].push_back(envelope->message.start_executor().slots());
+      }
+    }
+    return found;
+  }
+  proto::StatusReply status(const std::string& id) {
+    tell({Role::kClient, 9}, Fleet::messageOf(&proto::Message::mutable_status, [&](proto::Status& status) { status.set_id(id); }));
+    return to({Role::kClient, 9}, proto::Message::kStatusReply).back().status_reply();
+  }
+  void driverDown(std::uint64_t worker, std::uint64_t driver, int exit) {
+    tell({Role::kWorker, worker}, Fleet::messageOf(&proto::Message::mutable_driver_down, [&](proto::DriverDown& down) {
+           down.set_driver(driver), down.set_exit(exit), down.set_how("exit " + std::to_string(exit));
+         }));
+  }
+
+  Options options;
+  Moment now = Moment::of(Time(1'700'000'000'000));
+  std::unique_ptr<Machine> machine;
+  std::vector<std::pair<Peer, EnvelopePtr>> sent, held;
+  std::map<TimerName, Moment> timers;
+  std::vector<std::string> logged;
+  std::vector<proto::JournalRecord> journal;
+  std::uint64_t synced = 0;
+};
+
+constexpr Peer kDriver{Role::kDriver, 1};
+using Ordered = std::map<std::uint64_t, std::vector<std::uint32_t>>;
+
+TEST(MasterApplication, TakesAllSlotsOfAllWorkers) {
+  Desk desk;
+  desk.worker(1, 4), desk.worker(2, 2);
+  auto submitted = desk.submit(kDriver, 1);
+  EXPECT_EQ(submitted.app_id(), "app-20231114221320-0001");
+  EXPECT_EQ(submitted.default_parallelism(), 6u);
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {4}}, {2, {2}}}));
+}
+
+TEST(MasterApplication, SpreadsALimitedNumberOfSlots) {
+  Desk desk;
+  desk.worker(1, 8), desk.worker(2, 8), desk.worker(3, 1);
+  desk.submit(kDriver, 1, {"sluice.cores.max=7"});
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {3}}, {2, {3}}, {3, {1}}}));
+  desk.submit({Role::kDriver, 2}, 2, {"sluice.executor.cores=2", "sluice.executor.memory=100m"});
+  EXPECT_EQ(desk.ordered(2), Ordered{});  // the first one has all the memory
+}
+
+TEST(MasterApplication, TheNextOneWaitsForItsTurn) {
+  Desk desk;
+  desk.worker(1, 2);
+  desk.submit(kDriver, 1);
+  desk.submit({Role::kDriver, 2}, 2);
+  EXPECT_EQ(desk.ordered(2), Ordered{});
+  EXPECT_EQ(desk.status("app-20231114221320-0002").state(), "SUBMITTED");
+  desk.tell(kDriver, Fleet::messageOf(&proto::Message::mutable_end_app, [](proto::EndApp& end) { end.set_app(1); }));
+  EXPECT_EQ(desk.to(kDriver, proto::Message::kAppEnded).size(), 1u);
+  EXPECT_EQ(desk.to({Role::kWorker, 1}, proto::Message::kStopExecutor).size(), 1u);
+  EXPECT_EQ(desk.ordered(2), (Ordered{{1, {2}}}));
+  EXPECT_EQ(desk.status("app-20231114221320-0001").state(), "FINISHED");
+}
+
+TEST(MasterApplication, ALateWorkerJoins) {
+  Desk desk;
+  desk.submit(kDriver, 1);
+  desk.worker(1, 2);
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {2}}}));
+}
+
+TEST(MasterApplication, ARepeatedSubmitAttaches) {
+  Desk desk;
+  auto first = desk.submit(kDriver, 5), again = desk.submit(kDriver, 5);
+  EXPECT_EQ(first.app(), again.app());
+}
+
+TEST(MasterApplication, ALostExecutorIsReplaced) {
+  Desk desk;
+  desk.worker(1, 2);
+  desk.submit(kDriver, 1);
+  std::uint64_t executor = desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor)[0].start_executor().executor();
+  desk.report(1, executor);
+  EXPECT_EQ(desk.to(kDriver, proto::Message::kMembers).back().members().members_size(), 1);
+  desk.tell({Role::kWorker, 1}, Fleet::messageOf(&proto::Message::mutable_executor_down, [&](proto::ExecutorDown& down) {
+              down.set_executor(executor), down.set_how("killed by signal 9");
+            }));
+  auto orders = desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor);
+  ASSERT_EQ(orders.size(), 2u);
+  EXPECT_NE(orders[1].start_executor().executor(), executor);
+  EXPECT_EQ(desk.to(kDriver, proto::Message::kMembers).back().members().members_size(), 0);
+}
+
+TEST(MasterApplication, ExecutorsThatCannotStartEndIt) {
+  Desk desk;
+  desk.worker(1, 2);
+  desk.submit(kDriver, 1);
+  for (std::size_t i = 0; i < 10; ++i) {
+    auto orders = desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor);
+    ASSERT_EQ(orders.size(), i + 1);
+    desk.tell({Role::kWorker, 1}, Fleet::messageOf(&proto::Message::mutable_executor_down, [&](proto::ExecutorDown& down) {
+                down.set_executor(orders[i].start_executor().executor()), down.set_how("cannot load libapp.so");
+              }));
+  }
+  auto ended = desk.to(kDriver, proto::Message::kAppEnded);
+  ASSERT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended[0].app_ended().why(), "executors cannot start: cannot load libapp.so");
+}
+
+TEST(MasterApplication, AWorkerThatIsSilentIsLost) {
+  Desk desk;
+  desk.worker(1, 2), desk.worker(2, 2);
+  desk.submit(kDriver, 1);
+  for (int i = 0; i < 8; ++i) {
+    desk.advance(10'000);
+    desk.tell({Role::kWorker, 2}, Fleet::messageOf(&proto::Message::mutable_heartbeat, [](proto::Heartbeat& beat) { beat.set_worker(2); }));
+  }
+  EXPECT_NE(desk.machine->describe().find("worker 1 host1 LOST"), std::string::npos);
+  EXPECT_NE(desk.machine->describe().find("worker 2 host2 ALIVE"), std::string::npos);
+  desk.tell({Role::kWorker, 1}, Fleet::messageOf(&proto::Message::mutable_heartbeat, [](proto::Heartbeat& beat) { beat.set_worker(1); }));
+  EXPECT_EQ(desk.to({Role::kWorker, 1}, proto::Message::kRefused).size(), 1u);
+}
+
+TEST(MasterApplication, AWorkerThatRegistersAgainKeepsItsExecutors) {
+  Desk desk;
+  desk.worker(1, 2);
+  desk.submit(kDriver, 1);
+  std::uint64_t executor = desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor)[0].start_executor().executor();
+  desk.report(1, executor);
+  desk.worker(1, 2, 1024, {executor});
+  EXPECT_EQ(desk.ordered(1)[1].size(), 1u);
+  desk.worker(1, 2, 1024, {}, 2);  // the daemon was started again, without them
+  EXPECT_EQ(desk.ordered(1)[1].size(), 2u);
+}
+
+TEST(MasterApplication, ClientModeEndsWithItsDriver) {
+  Desk desk;
+  desk.worker(1, 2);
+  desk.submit(kDriver, 1, {"sluice.driver.timeout=5s"});
+  desk.machine->onSession(kDriver, false, desk.now);
+  desk.advance(4000);
+  EXPECT_EQ(desk.status("app-20231114221320-0001").state(), "SUBMITTED");
+  desk.machine->onSession(kDriver, true, desk.now);
+  desk.advance(10'000);
+  desk.machine->onSession(kDriver, false, desk.now);
+  desk.advance(5000);
+  EXPECT_EQ(desk.status("app-20231114221320-0001").state(), "FAILED");
+}
+
+TEST(MasterApplication, ClusterModeStartsTheDriverOnAWorker) {
+  Desk desk;
+  Peer client{Role::kClient, 3};
+  auto submitted = desk.submit(client, 1, {}, true);
+  EXPECT_EQ(submitted.driver_id(), "driver-20231114221320-0001");
+  desk.worker(1, 2);  // it waited for one
+  auto started = desk.to({Role::kWorker, 1}, proto::Message::kStartDriver);
+  ASSERT_EQ(started.size(), 1u);
+  EXPECT_EQ(started[0].start_driver().submit().driver(), submitted.driver());
+  EXPECT_EQ(started[0].start_driver().attempt(), 1u);
+  EXPECT_EQ(desk.ordered(1), Ordered{});
+  auto attached = desk.submit({Role::kDriver, 7}, 99, {"sluice.cores.max=1"}, false, false, submitted.driver());
+  EXPECT_EQ(attached.app(), submitted.app());
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {1}}}));
+  desk.driverDown(1, submitted.driver(), 0);
+  EXPECT_EQ(desk.status(submitted.driver_id()).state(), "FINISHED");
+}
+
+TEST(MasterApplication, ASupervisedDriverIsStartedAgain) {
+  Desk desk;
+  desk.worker(1, 2);
+  auto submitted = desk.submit({Role::kClient, 3}, 1, {}, true, true);
+  desk.driverDown(1, submitted.driver(), 1);
+  desk.advance(999);
+  EXPECT_EQ(desk.to({Role::kWorker, 1}, proto::Message::kStartDriver).size(), 1u);
+  desk.advance(1);
+  auto started = desk.to({Role::kWorker, 1}, proto::Message::kStartDriver);
+  ASSERT_EQ(started.size(), 2u);
+  EXPECT_EQ(started[1].start_driver().attempt(), 2u);
+  EXPECT_EQ(desk.status(submitted.driver_id()).state(), "SUBMITTED");
+}
+
+TEST(MasterApplication, AnUnsupervisedDriverEndsIt) {
+  Desk desk;
+  desk.worker(1, 2);
+  auto submitted = desk.submit({Role::kClient, 3}, 1, {}, true, false);
+  desk.driverDown(1, submitted.driver(), 1);
+  EXPECT_EQ(desk.status(submitted.driver_id()).state(), "FAILED");
+}
+
+TEST(MasterApplication, KillEndsItAndItsDriver) {
+  Desk desk;
+  desk.worker(1, 2);
+  auto submitted = desk.submit({Role::kClient, 3}, 1, {}, true, true);
+  desk.tell({Role::kClient, 9}, Fleet::messageOf(&proto::Message::mutable_kill, [&](proto::Kill& kill) { kill.set_id(submitted.driver_id()); }));
+  EXPECT_EQ(desk.to({Role::kClient, 9}, proto::Message::kStatusReply).back().status_reply().state(), "KILLED");
+  EXPECT_EQ(desk.to({Role::kWorker, 1}, proto::Message::kStopDriver).size(), 1u);
+  desk.driverDown(1, submitted.driver(), 143);
+  desk.advance(10'000);
+  EXPECT_EQ(desk.to({Role::kWorker, 1}, proto::Message::kStartDriver).size(), 1u);
+  EXPECT_FALSE(desk.status("app-1").found());
+}
+
+TEST(MasterApplication, RepliesWaitForTheJournal) {
+  Desk desk;
+  desk.machine->onMessage(kDriver, Fleet::messageOf(&proto::Message::mutable_submit, [](proto::Submit& submit) { submit.set_nonce(1); }), desk.now);
+  EXPECT_TRUE(desk.to(kDriver, proto::Message::kSubmitted).empty());
+  desk.sync();
+  EXPECT_EQ(desk.to(kDriver, proto::Message::kSubmitted).size(), 1u);
+}
+
+TEST(MasterApplication, ARestartForgetsWhatIsOverAndKeepsWhatIsNot) {
+  Desk desk;
+  desk.worker(1, 2);
+  desk.submit(kDriver, 1);
+  desk.submit({Role::kDriver, 2}, 2);
+  desk.tell(kDriver, Fleet::messageOf(&proto::Message::mutable_end_app, [](proto::EndApp& end) { end.set_app(1); }));
+  Desk other;
+  other.machine = std::make_unique<Machine>(other.options, other);
+  other.journal = desk.journal;
+  for (std::size_t i = 0; i < desk.journal.size(); ++i) ASSERT_TRUE(other.machine->replay(i + 1, desk.journal[i]).ok());
+  EXPECT_EQ(other.machine->journaledState(), desk.machine->journaledState());
+  other.machine->start(other.now);
+  other.sync();
+  EXPECT_EQ(other.status("app-20231114221320-0001").state(), "FINISHED");
+  EXPECT_EQ(other.status("app-20231114221320-0002").state(), "SUBMITTED");
+  other.worker(1, 2);
+  auto again = other.submit({Role::kDriver, 2}, 2);  // the driver has a new session
+  EXPECT_EQ(again.app(), 2u);
+  EXPECT_EQ(other.ordered(2), (Ordered{{1, {2}}}));
+}
+
+TEST(MasterApplication, ANewerJournalIsRefused) {
+  Desk desk;
+  EXPECT_FALSE(desk.machine->replay(99, proto::JournalRecord()).ok());
+}
+
+}  // namespace
+}  // namespace sluice::master
