@@ -60,7 +60,8 @@ struct Key {
   X(kMaster, std::string, "master", "", "",                                                                            \
     "local, local[N], local[N,F], local[*], local-cluster[n,cores,memoryMb] or sluice://HOST:PORT")                    \
   X(kDeployMode, std::string, "submit.deployMode", "client", "", "client: the driver runs here; cluster: on a worker") \
-  X(kWaitAppCompletion, bool, "submit.waitAppCompletion", "false", "", "--deploy-mode cluster: sluice-submit stays until the driver has ended")      \
+  X(kWaitAppCompletion, bool, "submit.waitAppCompletion", "false", "",                                                 \
+    "--deploy-mode cluster: sluice-submit stays until the driver has ended")                                           \
   X(kExecutorMemory, ByteCount, "executor.memory", "", "m",                                                            \
     "Budget of one executor for blocks, caches, tables and state; else the worker's --memory")                         \
   X(kExecutorCores, std::int64_t, "executor.cores", "", "",                                                            \
@@ -77,8 +78,6 @@ struct Key {
     "An action whose results are larger than this fails; 0: no limit")                                                 \
   X(kBlockInterval, Duration, "streaming.blockInterval", "200ms", "ms",                                                \
     "A receiver's block is closed after this time at the latest")                                                      \
-  X(kConcurrentBatches, std::int64_t, "streaming.concurrentBatches", "1", "",                                          \
-    "Batches of a stream that may run at the same time")                                                               \
   X(kReceiverRestartDelay, Duration, "streaming.receiverRestartDelay", "2s", "ms",                                     \
     "Wait before a receiver that failed is started again")                                                             \
   X(kCheckpointDirectory, std::string, "streaming.checkpoint.directory", "", "",                                       \
@@ -87,8 +86,6 @@ struct Key {
     "Longest wait of a graceful stop; else ten batch intervals")                                                       \
   X(kMinRememberDuration, Duration, "streaming.fileStream.minRememberDuration", "60s", "s",                            \
     "Files older than this are not looked at")                                                                         \
-  X(kUnpersist, bool, "streaming.unpersist", "true", "",                                                               \
-    "Values of a stream are released when no batch can ask for them any more")                                         \
   X(kLocalIsolate, bool, "local.isolate", "", "",                                                                      \
     "local[N]: operators run from a second copy of the module (on under sluice-submit)")                               \
   X(kLocalDir, std::string, "local.dir", "", "", "Where executors spill; else $TMPDIR, else /tmp")                     \

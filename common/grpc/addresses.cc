@@ -6,8 +6,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
+#include <filesystem>
 
 namespace sluice {
 namespace {
@@ -17,6 +20,30 @@ constexpr char kUnix[] = "unix:";
 bool isSocket(const std::string& path) {
   struct stat info;
   return ::stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
+// Whether its owner is gone: nobody listens there, and it is not just being made.
+bool isLeftBehind(const std::string& path) {
+  struct stat info;
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode) || info.st_mtime > ::time(nullptr) - 60)
+    return false;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return false;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return false;
+  bool refused = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno == ECONNREFUSED;
+  ::close(fd);
+  return refused;
+}
+
+// Processes that were killed could not take their sockets along.
+void removeLeftBehind(const std::string& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (isLeftBehind(entry.path())) ::unlink(entry.path().c_str());
+  }
 }
 
 std::string withReason(const std::string& address, int error) {
@@ -54,6 +81,7 @@ absl::Status unixAddress(const std::string& name, std::string* address) {
       (info.st_mode & 077) != 0) {
     return absl::PermissionDeniedError(folder + " is not a folder of this user alone (mode 0700); remove it");
   }
+  removeLeftBehind(folder);
   std::string path = folder + "/" + name;
   if (path.size() >= sizeof(sockaddr_un::sun_path)) {
     return absl::InvalidArgumentError("the socket path " + path + " is longer than " +

@@ -7,7 +7,7 @@
 // Keys and values, format 1 (integers big-endian):
 //   "format"              "sluice journal 1"
 //   "snapshot"            xxh3 of the rest (8) + sequence (8) + state
-//   'r' + sequence (8)    xxh3 of sequence and record (8) + record
+//   'r' + sequence (8)    xxh3 of the record, seeded with the sequence (8) + record
 #pragma once
 #include <memory>
 #include <string>

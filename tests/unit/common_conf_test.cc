@@ -53,7 +53,7 @@ TEST(Conf, TypedValuesAndStandards) {
   EXPECT_EQ(settings.get(conf::kBlockInterval), Milliseconds(200));
   EXPECT_EQ(settings.get(conf::kDriverMaxResultSize).bytes, 1u << 30);
   EXPECT_EQ(settings.get(conf::kTaskMaxFailures), 4);
-  EXPECT_TRUE(settings.get(conf::kUnpersist));
+  EXPECT_FALSE(settings.get(conf::kLocalIsolate));
   EXPECT_EQ(settings.find(conf::kExecutorMemory), std::nullopt);
   ASSERT_TRUE(settings.set("sluice.executor.memory", "512", ConfOrigin::kFlag).ok());  // bare: MiB, as in Spark
   EXPECT_EQ(settings.get(conf::kExecutorMemory).bytes, 512u << 20);
@@ -95,7 +95,7 @@ TEST(Conf, EachBadSettingIsOneClearLine) {
        "--conf: sluice.executor.memory=big is not a size; write a number and a unit, such as 512m or 1g"},
       {"sluice.task.maxFailures", "0", "--conf: sluice.task.maxFailures=0 is not a positive whole number"},
       {"sluice.task.maxFailures", "2.5", "--conf: sluice.task.maxFailures=2.5 is not a positive whole number"},
-      {"sluice.streaming.unpersist", "maybe", "--conf: sluice.streaming.unpersist=maybe is neither true nor false"},
+      {"sluice.local.isolate", "maybe", "--conf: sluice.local.isolate=maybe is neither true nor false"},
       {"spark.cores.max", "4", "--conf: spark.cores.max is Spark's name; write sluice.cores.max"},
       {"spark.serializer", "x",
        "--conf: spark.serializer has no counterpart here (records are encoded by their types); remove it"},

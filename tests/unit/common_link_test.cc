@@ -1,7 +1,11 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <map>
 #include <memory>
 #include <set>
@@ -316,6 +320,28 @@ TEST(GrpcLink, AddressesThatCannotBeHad) {
   std::string socket;
   EXPECT_NE(line(unixSocketAddress(std::string(200, 'x'), &socket)).find("is longer than 107 bytes"),
             std::string::npos);
+}
+
+TEST(GrpcLink, SocketsOfProcessesThatWereKilledAreRemoved) {
+  std::string live = freshSocket("live"), dead = freshSocket("dead");
+  int fds[2];
+  for (int i = 0; i < 2; ++i) {
+    std::string path = (i == 0 ? live : dead).substr(5);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, path.c_str());
+    fds[i] = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(::bind(fds[i], reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(fds[i], 1), 0);
+    timespec old[2] = {{1, 0}, {1, 0}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), old, AT_SYMLINK_NOFOLLOW), 0);
+  }
+  ::close(fds[1]);
+  freshSocket("another");
+  EXPECT_EQ(::access(live.c_str() + 5, F_OK), 0);
+  EXPECT_NE(::access(dead.c_str() + 5, F_OK), 0);
+  ::close(fds[0]);
+  ::unlink(live.c_str() + 5);
 }
 
 TEST(GrpcLink, ClosesWhileDialling) {
