@@ -202,6 +202,7 @@ class Fleet : public Effects {
         continue;
       }
       if (queue.empty() && !paused) runTasks();
+      if (queue.empty() && ((autoSync && durable < journal.size()) || !later.empty())) continue;
       if (queue.empty() || steps-- <= 0) break;
       auto [to, envelope] = std::move(queue.front());
       queue.pop_front();
