@@ -15,7 +15,7 @@ namespace {
 
 constexpr AppId kApp{1};
 constexpr Peer kDriverPeer{Role::kDriver, 1};
-constexpr std::int64_t kLongestWaitUs = 600'000'000;
+constexpr std::int64_t kLongestWaitUs = 60'000'000;
 
 }  // namespace
 

@@ -43,7 +43,7 @@ class SimulatedCluster {
   ~SimulatedCluster();
 
   Link& driver(LinkHandler* handler);
-  // Steps the simulation until ready(). Throws Error(kIllegalState) when nothing is left that could make it ready, or ten minutes of
+  // Steps the simulation until ready(). Throws Error(kIllegalState) when nothing is left that could make it ready, or a minute of
   // virtual time has passed: a lost wake-up or a deadlock.
   void wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& ready);
   // Steps until the clock shows this moment.

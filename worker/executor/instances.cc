@@ -220,9 +220,10 @@ void Instances::await(Instance& instance, const TaskPtr& task) {
   }
 }
 
-void Instances::fillInputs(const Task& task, TaskSpec& spec) const {
+std::vector<ValueId> Instances::fillInputs(const Task& task, TaskSpec& spec) const {
   const Instance& instance = *task.instance;
   const PlanView& view = task.view();
+  std::vector<ValueId> missing;
   spec.inputs.shuffles.reserve(task.reads.shuffles.size());
   for (const auto& shuffle : task.reads.shuffles) {
     std::uint32_t reducer = broadcasts(view, shuffle.exchange) ? 0 : shuffle.reducer;
@@ -232,8 +233,12 @@ void Instances::fillInputs(const Task& task, TaskSpec& spec) const {
   }
   for (ValueId id : task.reads.kept) {
     RowsPtr rows = values_.read(id);
-    spec.inputBytes += rows ? rows->bytes : 0;
-    spec.inputs.kept.push_back({id, rows ? std::move(rows) : std::make_shared<const Rows>()});
+    if (!rows) {  // let go since the task became ready
+      missing.push_back(id);
+      continue;
+    }
+    spec.inputBytes += rows->bytes;
+    spec.inputs.kept.push_back({id, std::move(rows)});
   }
   for (ValueId id : task.reads.sources) {
     TaskInputs::Source source{id, {}};
@@ -246,6 +251,7 @@ void Instances::fillInputs(const Task& task, TaskSpec& spec) const {
     if (auto it = instance.sources.find(id); it != instance.sources.end()) spec.inputs.hold.push_back(it->second.hold);
     spec.inputs.sources.push_back(std::move(source));
   }
+  return missing;
 }
 
 // ---- running ----
@@ -275,7 +281,7 @@ void Instances::pump() {
 }
 
 void Instances::start(const TaskPtr& task) {
-  const Instance& instance = *task->instance;
+  Instance& instance = *task->instance;
   auto spec = std::make_shared<TaskSpec>();
   spec->instance = instance.id;
   spec->k = task->k;
@@ -285,7 +291,9 @@ void Instances::start(const TaskPtr& task) {
   spec->template_ = task->installed;
   spec->facts = instance.facts;
   spec->cancelled = instance.cancelled;
-  fillInputs(*task, *spec);
+  if (auto missing = fillInputs(*task, *spec); !missing.empty()) {
+    return fail(instance, *task, proto::DOMAIN_LOST, "an input was let go before it was read", {}, missing);
+  }
   task->status = Task::Status::kRunning;
   ++running_;
   control_.effects.run(std::move(spec));

@@ -83,7 +83,8 @@ class Instances {
   bool awaitSource(Instance& instance, const TaskPtr& task, ValueId id, std::vector<ValueId>& lost);
   std::vector<const proto::Input*> sourceInputs(const Instance& instance, const Task& task, ValueId id) const;
   void start(const TaskPtr& task);
-  void fillInputs(const Task& task, TaskSpec& spec) const;
+  // What is not here any more.
+  std::vector<ValueId> fillInputs(const Task& task, TaskSpec& spec) const;
   static bool broadcasts(const PlanView& view, ExchangeId exchange);
 
   void finish(Instance& instance, Task& task, TaskDone& done);
