@@ -178,8 +178,10 @@ class Fleet : public Effects {
     for (const auto& [to, envelope] : queue) {
       if (to == Peer{Role::kExecutor, id}) arriving.push_back(envelope);
     }
-    std::erase_if(queue, [&](const auto& entry) { return entry.first == Peer{Role::kExecutor, id}; });
+    auto toIt = [&](const auto& entry) { return entry.first == Peer{Role::kExecutor, id}; };
+    std::erase_if(queue, toIt);
     for (const auto& envelope : arriving) executors[id]->on(envelope);
+    std::erase_if(queue, toIt);  // sent after what was lost: lost with it
     machine->onSession({Role::kExecutor, id}, false, now);
     join(id, true);
     executors[id]->tellAgain();
