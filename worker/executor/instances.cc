@@ -220,14 +220,15 @@ void Instances::await(Instance& instance, const TaskPtr& task) {
   }
 }
 
-std::vector<ValueId> Instances::fillInputs(const Task& task, TaskSpec& spec) const {
+bool Instances::fillInputs(const Task& task, TaskSpec& spec, std::vector<ValueId>& missing) const {
   const Instance& instance = *task.instance;
   const PlanView& view = task.view();
-  std::vector<ValueId> missing;
+  bool whole = true;
   spec.inputs.shuffles.reserve(task.reads.shuffles.size());
   for (const auto& shuffle : task.reads.shuffles) {
     std::uint32_t reducer = broadcasts(view, shuffle.exchange) ? 0 : shuffle.reducer;
-    auto maps = shuffle_.read({shuffle.exchange, shuffle.whenMs}, reducer);
+    std::vector<RowsPtr> maps;
+    whole = shuffle_.read({shuffle.exchange, shuffle.whenMs}, reducer, maps) && whole;
     for (const RowsPtr& rows : maps) spec.inputBytes += rows ? rows->bytes : 0;
     spec.inputs.shuffles.push_back({shuffle.exchange, shuffle.whenMs, shuffle.reducer, std::move(maps)});
   }
@@ -251,7 +252,7 @@ std::vector<ValueId> Instances::fillInputs(const Task& task, TaskSpec& spec) con
     if (auto it = instance.sources.find(id); it != instance.sources.end()) spec.inputs.hold.push_back(it->second.hold);
     spec.inputs.sources.push_back(std::move(source));
   }
-  return missing;
+  return whole && missing.empty();
 }
 
 // ---- running ----
@@ -291,7 +292,7 @@ void Instances::start(const TaskPtr& task) {
   spec->template_ = task->installed;
   spec->facts = instance.facts;
   spec->cancelled = instance.cancelled;
-  if (auto missing = fillInputs(*task, *spec); !missing.empty()) {
+  if (std::vector<ValueId> missing; !fillInputs(*task, *spec, missing)) {
     return fail(instance, *task, proto::DOMAIN_LOST, "an input was let go before it was read", {}, missing);
   }
   task->status = Task::Status::kRunning;

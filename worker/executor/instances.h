@@ -83,8 +83,8 @@ class Instances {
   bool awaitSource(Instance& instance, const TaskPtr& task, ValueId id, std::vector<ValueId>& lost);
   std::vector<const proto::Input*> sourceInputs(const Instance& instance, const Task& task, ValueId id) const;
   void start(const TaskPtr& task);
-  // What is not here any more.
-  std::vector<ValueId> fillInputs(const Task& task, TaskSpec& spec) const;
+  // False: something was let go since the task became ready; which kept values.
+  bool fillInputs(const Task& task, TaskSpec& spec, std::vector<ValueId>& missing) const;
   static bool broadcasts(const PlanView& view, ExchangeId exchange);
 
   void finish(Instance& instance, Task& task, TaskDone& done);

@@ -49,11 +49,13 @@ bool Shuffle::want(ExchangeKey key, Scope scope, std::uint32_t reducer, std::uin
   return false;
 }
 
-std::vector<RowsPtr> Shuffle::read(ExchangeKey key, std::uint32_t reducer) const {
+bool Shuffle::read(ExchangeKey key, std::uint32_t reducer, std::vector<RowsPtr>& maps) const {
   auto it = states_.find(key);
-  if (it == states_.end()) return {};
+  if (it == states_.end()) return false;
   auto incoming = it->second.incoming.find(reducer);
-  return incoming == it->second.incoming.end() ? std::vector<RowsPtr>{} : incoming->second.maps;
+  if (incoming == it->second.incoming.end() || !complete(it->second, incoming->second)) return false;
+  maps = incoming->second.maps;
+  return true;
 }
 
 bool Shuffle::has(ExchangeKey key, std::uint32_t map) const {

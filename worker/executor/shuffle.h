@@ -29,8 +29,8 @@ class Shuffle {
 
   // The task reads this reducer's segments of `maps` map partitions. True if they are all here, else the task is woken.
   bool want(ExchangeKey key, Scope scope, std::uint32_t reducer, std::uint32_t maps, const TaskPtr& task);
-  // What `want` found complete, by map partition.
-  std::vector<RowsPtr> read(ExchangeKey key, std::uint32_t reducer) const;
+  // What `want` found complete, by map partition. False: it was let go since.
+  bool read(ExchangeKey key, std::uint32_t reducer, std::vector<RowsPtr>& maps) const;
 
   // A map partition that ran here: its segments are for the executors where the epoch places the reducers, or where they were moved to.
   // A broadcast goes to all members. The first complete attempt stays.
