@@ -101,7 +101,7 @@ void Instances::onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Inst
   entered.reserve(std::size_t(tasks.stage_size()));
   for (int i = 0; i < tasks.stage_size(); ++i) {
     if (tasks.stage(i) >= instance.installed->plan->view.stages().size()) continue;
-    TaskKey key{launch.template_hash(), tasks.stage(i), tasks.when_ms(i), tasks.partition(i)};
+    TaskKey key{instance.installed->plan->view.plan().template_hash(), tasks.stage(i), tasks.when_ms(i), tasks.partition(i)};
     if (TaskPtr task = enter(instance, key, tasks.attempt(i), launch.cautious())) entered.push_back(std::move(task));
   }
   for (const TaskPtr& task : entered) await(instance, task);
