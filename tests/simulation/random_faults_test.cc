@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <random>
@@ -42,8 +43,10 @@ struct Outcome {
 
 // One stream with a shuffle, a window, an inverse window and state.
 Outcome run(const Faults& faults, const Batches<std::string>& words) {
+  static const std::string directory = temporaryDirectory();  // its name travels, and so is part of the trace
+  std::filesystem::remove_all(directory);
   Cluster cluster(faults, Milliseconds(100));
-  cluster.streaming().checkpoint(temporaryDirectory());
+  cluster.streaming().checkpoint(directory);
   auto pairs = cluster.input<std::string>(words).map([](const std::string& w) { return std::pair(w, 1); });
   auto counts = cluster.collect(pairs.reduceByKey(std::plus<>()));
   auto windows = cluster.collect(pairs.reduceByKeyAndWindow(std::plus<>(), Milliseconds(300), Milliseconds(100)));
