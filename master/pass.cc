@@ -611,9 +611,12 @@ void Pass::send() {
         told->set_node(entry.node), told->set_below_ms(mark->second);
       }
     }
+    std::int64_t asOfMs = 0;  // of a job that reads a batch: one for all its nodes
+    for (const auto& node : group.plan->plan->nodes()) asOfMs = std::max(asOfMs, node.as_of_ms());
     for (std::int64_t when : group.whens) {
       for (const auto& reach : group.plan->reach) {
-        std::int64_t at = reach.absolute ? reach.back : when - reach.back;
+        // A value of an earlier batch, made again, reaches as far back from its own time.
+        std::int64_t at = !reach.absolute ? when - reach.back : when > 0 ? when - (asOfMs - reach.back) : reach.back;
         auto found = in_.facts->sources.find({reach.node, at});
         if (found == in_.facts->sources.end()) continue;
         auto* count = common.add_counts();
