@@ -61,13 +61,17 @@ void answerSubmitted(State& s, App& app, Peer to, std::uint64_t nonce, std::uint
          }), after);
 }
 
-// Executors that announced themselves, or reported, before the application was there.
+// Executors that announced themselves, reported, or were lost before the application was there.
 void takeEarly(State& s, App& app) {
   for (ExecutorId id : std::exchange(s.announced[app.id.value], {})) addExecutor(s, app, id);
   s.announced.erase(app.id.value);
   auto reports = std::exchange(s.early[app.id.value], {});
   s.early.erase(app.id.value);
-  for (const auto& [from, envelope] : reports) takeReport(s, from, envelope);
+  for (const auto& [from, envelope] : reports) {
+    Executor* known = app.executor(from.id);
+    if (envelope) takeReport(s, from, envelope);
+    else if (known) executorSession(s, app, *known, false);
+  }
 }
 
 void attach(State& s, App& app, Peer driver) {

@@ -131,7 +131,7 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
     return;
   }
   Executor& executor = known ? *known : addExecutor(s, *app, ExecutorId{report.executor()});
-  executor.session = true;
+  executor.session = executor.reported = true;
   executor.host = report.host(), executor.address = report.address(), executor.slots = report.slots();
   s.effects.disarm({kExecutorGraceTimer, app->id.value, executor.id.value});
   if (!report.failed().empty()) return loseExecutor(s, *app, executor, report.failed(), "");
@@ -151,11 +151,23 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
 
 void executorSession(State& s, App& app, Executor& executor, bool up) {
   executor.session = up;
+  executor.reported = false;
   TimerName grace{kExecutorGraceTimer, app.id.value, executor.id.value};
   if (up) return s.effects.disarm(grace);
-  if (executor.phase != Executor::Phase::kUp) return;
+  if (executor.phase == Executor::Phase::kGone) return;
   if (s.options.executorGraceMs <= 0) return loseExecutor(s, app, executor, "its session ended", "");
   s.effects.arm(grace, s.now + Milliseconds(s.options.executorGraceMs));
+}
+
+void earlySessionDown(State& s, Peer executor) {
+  std::set<std::uint64_t> apps;
+  for (const auto& [app, ids] : s.announced) {
+    if (std::find(ids.begin(), ids.end(), ExecutorId{executor.id}) != ids.end()) apps.insert(app);
+  }
+  for (const auto& [app, reports] : s.early) {
+    if (std::any_of(reports.begin(), reports.end(), [&](const auto& entry) { return entry.first == executor; })) apps.insert(app);
+  }
+  for (std::uint64_t app : apps) s.early[app].emplace_back(executor, nullptr);
 }
 
 void takeExecutorDown(State& s, const proto::ExecutorDown& down) {

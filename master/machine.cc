@@ -205,7 +205,9 @@ void Machine::onSession(Peer with, bool up, Moment now) {
     if (with.role == Role::kExecutor) {
       auto owner = s.appOfExecutor.find(with.id);
       App* app = owner == s.appOfExecutor.end() ? nullptr : s.app(owner->second);
-      if (Executor* executor = app ? app->executor(with.id) : nullptr) executorSession(s, *app, *executor, up);
+      Executor* executor = app ? app->executor(with.id) : nullptr;
+      if (executor) executorSession(s, *app, *executor, up);
+      else if (!up) earlySessionDown(s, with);
     } else if (with.role == Role::kWorker) {
       workerSession(s, with.id, up);
     } else {

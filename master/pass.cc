@@ -565,7 +565,7 @@ void Pass::tellMoved() {
       }
     }
     if (run->reread.empty()) continue;
-    Group& holders = group(in_.plan, false);
+    Group& holders = group(run->plan, false);
     for (const Part& part : run->parts) {
       if ((part.state == PartState::kLaunched || part.state == PartState::kDone) && app_.isUp(part.at)) launchTo(holders, part.at);
     }

@@ -10,6 +10,12 @@ void State::send(Peer to, std::shared_ptr<Envelope> envelope, std::uint64_t afte
 }
 
 void State::resend(Peer to, const EnvelopePtr& envelope, std::uint64_t after) {
+  if (to.role == Role::kExecutor) {
+    auto owner = appOfExecutor.find(to.id);
+    App* of = owner == appOfExecutor.end() ? nullptr : app(owner->second);
+    Executor* executor = of ? of->executor(to.id) : nullptr;
+    if (executor && !executor->reported && executor->phase != Executor::Phase::kGone) return;
+  }
   after = std::max(after, termSequence);
   effects.send(to, envelope, after <= synced ? 0 : after);
 }

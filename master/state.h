@@ -35,6 +35,7 @@ struct Executor {
   std::uint64_t worker = 0;  // 0: none, it came by itself
   Phase phase = Phase::kOrdered;
   bool session = false;
+  bool reported = false;  // in this session
   std::uint32_t slots = 0;
   std::uint64_t memoryBytes = 0;
   std::string host, address;
@@ -126,10 +127,11 @@ class State {
   std::map<std::uint64_t, Worker> workers;
   std::map<std::uint64_t, std::uint64_t> appOfExecutor;
   std::map<std::uint64_t, std::vector<ExecutorId>> announced;      // for applications that are still to come
-  std::map<std::uint64_t, std::vector<std::pair<Peer, EnvelopePtr>>> early;  // reports for them
+  std::map<std::uint64_t, std::vector<std::pair<Peer, EnvelopePtr>>> early;  // reports for them; null: the session ended
   std::uint64_t executorsMade = 0, epochsMade = 0, passes = 0;
 
-  // The one place where messages leave. `after` is dropped once it is durable.
+  // The one place where messages leave. `after` is dropped once it is durable. An executor hears nothing before its report: what it has to
+  // hear is sent again after that, and in order.
   void send(Peer to, std::shared_ptr<Envelope> envelope, std::uint64_t after = 0);
   void resend(Peer to, const EnvelopePtr& envelope, std::uint64_t after = 0);
   // Appends the record and applies it. Its sequence.

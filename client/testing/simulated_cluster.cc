@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <filesystem>
 
+#include "client/testing/message_text.h"
 #include "master/manifest_files.h"
 #include "sluice/error.h"
 
@@ -16,6 +18,7 @@ namespace {
 constexpr AppId kApp{1};
 constexpr Peer kDriverPeer{Role::kDriver, 1};
 constexpr std::int64_t kLongestWaitUs = 60'000'000;
+const bool tracing = std::getenv("SLUICE_TRACE") != nullptr;  // every delivery, a line on stderr
 
 }  // namespace
 
@@ -255,6 +258,10 @@ void SimulatedCluster::send(Peer from, Peer to, EnvelopePtr envelope) {
 void SimulatedCluster::receive(Peer from, Peer to, const EnvelopePtr& envelope) {
   // Only what a submission is numbered by is drawn from elsewhere.
   const proto::Message& message = envelope->message;
+  if (tracing) {
+    std::fprintf(stderr, "%9lld us %s -> %s %s\n", static_cast<long long>(now_.us - options_.start.us), from.toString().c_str(),
+                 to.toString().c_str(), textOf(message).c_str());
+  }
   note(message.has_submit() || message.has_submitted() ? "submission" : message.SerializeAsString(), from, to);
   if (to.role == Role::kMaster) {
     master_->onMessage(from, envelope, now_);
@@ -266,6 +273,10 @@ void SimulatedCluster::receive(Peer from, Peer to, const EnvelopePtr& envelope) 
 }
 
 void SimulatedCluster::tell(Peer whom, Peer with, bool up) {
+  if (tracing) {
+    std::fprintf(stderr, "%9lld us %s hears that %s is %s\n", static_cast<long long>(now_.us - options_.start.us), whom.toString().c_str(),
+                 with.toString().c_str(), up ? "up" : "down");
+  }
   note(up ? "up" : "down", whom, with);
   if (whom.role == Role::kMaster) {
     master_->onSession(with, up, now_);
@@ -321,6 +332,7 @@ void SimulatedCluster::kill(int executor) {
   Node& gone = *nodes_[std::size_t(executor)];
   if (!gone.alive) return;
   gone.alive = false;
+  if (tracing) std::fprintf(stderr, "%9lld us %s is killed\n", static_cast<long long>(now_.us - options_.start.us), gone.peer().toString().c_str());
   note("kill", gone.peer(), gone.peer());
   for (auto& [ends, s] : sessions_) {
     if (ends.first == gone.peer() || ends.second == gone.peer()) breakSession(ends.first, ends.second, false);
