@@ -49,14 +49,6 @@ std::int64_t gridDown(std::int64_t ms, std::int64_t zeroMs, std::int64_t interva
   return ms <= zeroMs ? zeroMs : zeroMs + (ms - zeroMs) / intervalMs * intervalMs;
 }
 
-std::uint32_t slotsOf(const App& app) {
-  std::uint32_t slots = 0;
-  for (const auto& executor : app.executors) {
-    if (executor->phase != Executor::Phase::kGone) slots += executor->slots;
-  }
-  return std::max(slots, 1u);
-}
-
 void addFacts(Stream& stream, std::int64_t whenMs, const proto::Allocated& allocated) {
   for (const auto& source : allocated.sources()) {
     if (!source.no_value()) stream.facts->sources[{source.node(), whenMs}] = std::uint32_t(source.partitions_size());
@@ -125,7 +117,7 @@ void begin(State& s, App& app, Stream& stream, const proto::Manifest* manifest) 
   std::int64_t nowMs = s.now.time().milliseconds();
   begun.set_generation(manifest ? manifest->generation() + 1 : 1);
   begun.set_zero_ms(manifest ? manifest->zero_ms() : nowMs / plan.interval_ms() * plan.interval_ms());
-  begun.set_default_partitions(manifest ? manifest->default_partitions() : slotsOf(app));
+  begun.set_default_partitions(manifest ? manifest->default_partitions() : app.defaultPartitions);
   if (manifest) {
     // Batches that were missed are run only if their input can be had: where it stands in the plan.
     bool again = std::any_of(plan.nodes().begin(), plan.nodes().end(), [](const auto& n) { return n.source().kind() == proto::SOURCE_BATCHES; });

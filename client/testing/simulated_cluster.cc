@@ -315,6 +315,7 @@ void SimulatedCluster::breakSession(Peer a, Peer b, bool again) {
 
 void SimulatedCluster::scheduleBreak() {
   after(1, options_.meanBreakUs * 2, [this] {
+    if (now_.us - options_.start.us > options_.breaksUntilUs) return;
     std::vector<std::pair<Peer, Peer>> up;
     for (const auto& [ends, s] : sessions_) {
       if (s.up && ends.first.role != Role::kDriver && ends.second.role != Role::kDriver) up.push_back(ends);

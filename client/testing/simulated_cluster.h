@@ -31,6 +31,7 @@ struct SimulatedOptions {
   // Faults, in virtual time. Sessions between the master and executors, and among executors, break at random moments with this mean
   // distance: what is under way is lost, both ends are told at moments of their own, and later they meet again. 0: never.
   std::int64_t meanBreakUs = 0;
+  std::int64_t breaksUntilUs = 10'000'000;  // after start; then the network is quiet, and all that is waited for must come
   // Moments (after start) at which an executor is lost for good, with all it holds.
   std::vector<std::pair<std::int64_t, int>> losses;
   std::int64_t maxLatencyUs = 2'000;

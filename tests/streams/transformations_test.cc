@@ -131,4 +131,16 @@ TEST(Transformations, TransformWithTimeAsksTheDriver) {
                           {{11}, {22}, {}});
 }
 
+TEST(Transformations, ShufflesOfAStreamHaveTheDefaultParallelismUnlessTheyName) {
+  for (auto shape : {sluice::testing::Shape::kLocal4, sluice::testing::Shape::kInProcess}) {
+    sluice::testing::Cluster cluster(shape, sluice::Seconds(1), sluice::Conf().set("sluice.default.parallelism", "3"));
+    auto pairs = cluster.input<int>({{1, 2, 3}}).map([](int x) { return std::pair(x, x); });
+    auto standard = cluster.collect(pairs.reduceByKey(std::plus<>()));
+    auto named = cluster.collect(pairs.reduceByKey(std::plus<>(), 5));
+    cluster.runBatches(1);
+    EXPECT_EQ(standard->at(0).parts->size(), 3u);
+    EXPECT_EQ(named->at(0).parts->size(), 5u);
+  }
+}
+
 }  // namespace

@@ -175,8 +175,8 @@ void Machine::onSession(Peer with, bool up, Moment now) {
   } else if (with.role == Role::kExecutor) {
     s.templates.onPeer(with.id, up);
     s.receivers.onPeer(with.id, up);
+    s.values.onPeer(with.id, up);
     if (up) s.shuffle.resend(with.id);
-    else s.values.onPeerDown(with.id);
   }
 }
 
@@ -184,6 +184,7 @@ void Machine::onTimer(TimerName timer, Moment now) {
   State::Event event(*state_, now);
   switch (timer.kind) {
     case kReportTimer: return state_->instances.onReportTimer(std::int64_t(timer.a));
+    case kFetchTimer: return state_->values.onFetchTimer(timer.a);
     default: return state_->receivers.onTimer(timer);
   }
 }

@@ -5,6 +5,9 @@
 namespace sluice::executor {
 
 namespace {
+// Longer than the master waits for an executor whose session broke.
+constexpr Duration kPatience = Milliseconds(2'000);
+
 ValueId idOf(const proto::KeptValue& value) { return {value.node(), value.when_ms(), value.partition()}; }
 }  // namespace
 
@@ -63,9 +66,12 @@ void Values::expect(ValueId id, int change) {
 
 void Values::locate(ValueId id, std::uint64_t at) {
   if (at == 0 || at == control_.options.executor.value || !valueWaiters_.contains(id)) return;
-  for (const auto& [request, fetch] : fetches_) {
-    const ValueId* wanted = std::get_if<ValueId>(&fetch.what);
-    if (wanted && *wanted == id && fetch.peer == at) return;
+  for (auto it = fetches_.begin(); it != fetches_.end(); ++it) {
+    const ValueId* wanted = std::get_if<ValueId>(&it->second.what);
+    if (!wanted || *wanted != id) continue;
+    if (it->second.peer == at) return;
+    fetches_.erase(it);
+    break;
   }
   ask({at, id});
 }
@@ -104,6 +110,12 @@ void Values::wake(std::vector<Waiter>& waiters, bool lost) {
 
 void Values::ask(Fetch fetch) {
   std::uint64_t request = nextRequest_++;
+  const Fetch& asked = fetches_.emplace(request, std::move(fetch)).first->second;
+  if (peers_.contains(asked.peer)) return sendGet(request, asked);
+  control_.effects.arm({kFetchTimer, asked.peer}, control_.now + kPatience);
+}
+
+void Values::sendGet(std::uint64_t request, const Fetch& fetch) {
   auto [envelope, get] = compose(&proto::Message::mutable_get);
   get->set_app(control_.options.app.value);
   get->set_request(request);
@@ -121,9 +133,7 @@ void Values::ask(Fetch fetch) {
   } else {
     get->set_broadcast(std::get<std::uint64_t>(fetch.what));
   }
-  Peer to{Role::kExecutor, fetch.peer};
-  fetches_.emplace(request, std::move(fetch));
-  control_.send(to, std::move(envelope));
+  control_.send({Role::kExecutor, fetch.peer}, std::move(envelope));
 }
 
 void Values::fetchBroadcast(std::uint64_t id, const proto::Epoch& epoch, std::function<void()> ready) {
@@ -202,18 +212,38 @@ void Values::failFetch(Fetch fetch) {
   wake(waiters, true);
 }
 
-void Values::onPeerDown(std::uint64_t executor) {
-  std::vector<Fetch> failed;
-  for (auto it = fetches_.begin(); it != fetches_.end();) {
-    if (it->second.peer != executor) {
-      ++it;
-      continue;
-    }
-    failed.push_back(std::move(it->second));
-    it = fetches_.erase(it);
+void Values::onPeer(std::uint64_t executor, bool up) {
+  if (!up) {
+    peers_.erase(executor);
+    std::erase_if(parked_, [&](const auto& entry) { return entry.second.from == Peer{Role::kExecutor, executor}; });
+    return failFetches(executor, false);
   }
+  peers_.insert(executor);
+  control_.effects.disarm({kFetchTimer, executor});
+  for (auto& [request, fetch] : fetches_) {
+    if (fetch.peer != executor) continue;
+    fetch.rows = std::make_shared<Rows>();
+    fetch.broadcast.clear();
+    sendGet(request, fetch);
+  }
+}
+
+void Values::onFetchTimer(std::uint64_t executor) {
+  if (!peers_.contains(executor)) failFetches(executor, true);
+}
+
+// Those that nobody else can answer are kept, unless `all`.
+void Values::failFetches(std::uint64_t executor, bool all) {
+  std::vector<Fetch> failed;
+  bool kept = false;
+  for (auto it = fetches_.begin(); it != fetches_.end();) {
+    bool fails = it->second.peer == executor && (all || !it->second.others.empty());
+    kept |= it->second.peer == executor && !fails;
+    if (fails) failed.push_back(std::move(it->second));
+    it = fails ? fetches_.erase(it) : std::next(it);
+  }
+  if (kept) control_.effects.arm({kFetchTimer, executor}, control_.now + kPatience);
   for (Fetch& fetch : failed) failFetch(std::move(fetch));
-  std::erase_if(parked_, [&](const auto& entry) { return entry.second.from == Peer{Role::kExecutor, executor}; });
 }
 
 // ---- answering ----

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <tuple>
 #include <variant>
 #include <vector>
@@ -46,7 +47,10 @@ class Values {
 
   void onGet(Peer from, const EnvelopePtr& envelope);
   void onGot(Peer from, const EnvelopePtr& envelope);
-  void onPeerDown(std::uint64_t executor);
+  // What was asked of it is asked again when it is back. Until then another holder is tried, or it is waited for a while: if it is gone for
+  // good, the master says meanwhile where the value is made again.
+  void onPeer(std::uint64_t executor, bool up);
+  void onFetchTimer(std::uint64_t executor);
 
   void release(Scope scope);
   void releaseBelow(std::uint32_t node, std::int64_t belowMs);
@@ -86,6 +90,8 @@ class Values {
   };
 
   void ask(Fetch fetch);
+  void sendGet(std::uint64_t request, const Fetch& fetch);
+  void failFetches(std::uint64_t executor, bool all);
   void arrivedFetch(Fetch& fetch);
   void failFetch(Fetch fetch);
   void wake(std::vector<Waiter>& waiters, bool lost);
@@ -102,6 +108,7 @@ class Values {
   std::map<std::uint64_t, std::vector<std::function<void()>>> broadcastWaiters_;
   std::map<std::uint64_t, Fetch> fetches_;
   std::map<std::uint64_t, Parked> parked_;
+  std::set<std::uint64_t> peers_;  // with a session
   std::uint64_t nextRequest_ = 1, nextParked_ = 1;
 };
 
