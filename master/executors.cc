@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/fail_point.h"
 #include "master/applications.h"
 #include "master/batches.h"
 #include "master/checkpoints.h"
@@ -79,7 +80,7 @@ void compareKept(App& app, const Executor& executor, const proto::Report& report
 }
 
 void resendRest(State& s, App& app, Executor& executor) {
-  resendTo(s, app, executor.index);
+  if (!SLUICE_FAIL_POINT("master.launches_not_sent_again")) resendTo(s, app, executor.index);
   for (auto& [whenMs, files] : app.jobFiles) republish(s, app, files, executor.index);
   if (!app.releasedBefore.empty()) {
     s.send(executor.peer(), messageOf(&proto::Message::mutable_release, [&](proto::Release& release) {

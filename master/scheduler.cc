@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/fail_point.h"
 #include "master/pass.h"
 
 namespace sluice::master {
@@ -273,6 +274,7 @@ void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& 
     }
     if (ran && !crash.empty() && ++in->crashes >= app.maxFailures) in->failure = crash;
   }
+  if (SLUICE_FAIL_POINT("master.values_of_the_lost_kept")) return;
   app.values.each([&](Run& run) {
     for (std::uint32_t p = 0; p < run.parts.size(); ++p) {
       if (run.parts[p].at == index && run.parts[p].state != PartState::kAbsent) lose(nullptr, run, p);

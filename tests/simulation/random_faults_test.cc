@@ -2,6 +2,7 @@
 // skipped, and nothing may run for ever. A failure prints the seed; SLUICE_SEED=<seed> runs that one alone, SLUICE_SCHEDULES=<n> changes the number.
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/fail_point.h"
 #include "sluice/testing.h"
 
 namespace {
@@ -84,20 +86,41 @@ void expectSame(const Outcome& got, const Outcome& want, std::uint64_t seed) {
   compare(got.totals, want.totals, true, where + ", state", sluice::CallSite::here());
 }
 
+// What goes wrong in the schedule, with this bug in the engine; empty: nothing.
+std::string verdictOf(std::uint64_t seed, const char* bug = nullptr) {
+  auto words = wordsOf(seed);
+  Faults none;
+  none.seed = seed;
+  Outcome want = run(none, words);
+  if (want.counts.size() != std::size_t(kBatches)) return "the run without faults has not all batches";
+  std::optional<sluice::FailPoint> planted;
+  if (bug) planted.emplace(bug, sluice::FailPointAction{.times = 0});
+  try {
+    expectSame(run(faultsOf(seed), words), want, seed);
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "";
+}
+
 TEST(RandomFaults, EveryScheduleGivesWhatTheFaultFreeRunGives) {
   std::uint64_t only = fromEnvironment("SLUICE_SEED", 0), schedules = fromEnvironment("SLUICE_SCHEDULES", 1'000);
   std::uint64_t base = only ? only : 1, last = only ? only : schedules;
   for (std::uint64_t seed = base; seed <= last; ++seed) {
-    auto words = wordsOf(seed);
-    Faults none;
-    none.seed = seed;
-    Outcome want = run(none, words);
-    ASSERT_EQ(want.counts.size(), std::size_t(kBatches));
-    try {
-      expectSame(run(faultsOf(seed), words), want, seed);
-    } catch (const std::exception& error) {
-      FAIL() << "run again with SLUICE_SEED=" << seed << "\n" << error.what();
-    }
+    std::string wrong = verdictOf(seed);
+    ASSERT_EQ(wrong, "") << "run again with SLUICE_SEED=" << seed;
+  }
+}
+
+// The schedules are worth something only if they find what is wrong.
+TEST(RandomFaults, PlantedBugsAreFound) {
+  for (const char* bug : {"executor.segments_not_sent_again", "executor.ends_not_told_again", "executor.segment_counted_twice",
+                          "master.launches_not_sent_again", "master.values_of_the_lost_kept"}) {
+    std::string found;
+    std::uint64_t seed = 0;
+    while (found.empty() && seed < 100) found = verdictOf(++seed, bug);
+    EXPECT_NE(found, "") << bug << " was not found by " << seed << " schedules";
+    std::printf("%s: found by schedule %d\n%s\n", bug, int(seed), found.substr(0, 200).c_str());
   }
 }
 

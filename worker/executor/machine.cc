@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "common/fail_point.h"
 #include "sluice/error.h"
 #include "worker/executor/control.h"
 #include "worker/executor/durable_files.h"
@@ -171,12 +172,12 @@ void Machine::onSession(Peer with, bool up, Moment now) {
   if (with.role == Role::kMaster && up) {
     s.report();
     s.templates.tellAgain();
-    s.instances.tellAgain();
+    if (!SLUICE_FAIL_POINT("executor.ends_not_told_again")) s.instances.tellAgain();
   } else if (with.role == Role::kExecutor) {
     s.templates.onPeer(with.id, up);
     s.receivers.onPeer(with.id, up);
     s.values.onPeer(with.id, up);
-    if (up) s.shuffle.resend(with.id);
+    if (up && !SLUICE_FAIL_POINT("executor.segments_not_sent_again")) s.shuffle.resend(with.id);
   }
 }
 

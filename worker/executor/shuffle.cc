@@ -2,6 +2,8 @@
 
 #include <xxhash.h>
 
+#include "common/fail_point.h"
+
 namespace sluice::executor {
 
 namespace {
@@ -28,7 +30,7 @@ Shuffle::State& Shuffle::state(ExchangeKey key, Scope scope) {
 void Shuffle::accept(State& state, std::uint32_t reducer, std::uint32_t map, RowsPtr rows) {
   Incoming& incoming = state.incoming[reducer];
   if (map >= incoming.maps.size()) incoming.maps.resize(state.maps != kUnknown && map < state.maps ? state.maps : map + 1);
-  if (incoming.maps[map]) return;
+  if (incoming.maps[map] && !SLUICE_FAIL_POINT("executor.segment_counted_twice")) return;
   incoming.maps[map] = std::move(rows);
   ++incoming.have;
   if (!complete(state, incoming)) return;
