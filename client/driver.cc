@@ -190,9 +190,9 @@ void Driver::close(bool failed, const std::string& why) {
     if (inline_) wait(lock, over);
     else waitAtMost(lock, kGoodbyeMs, over);
   }
-  backend_->close();
-  planner_.close();
+  planner_.close();  // their threads send: before the link goes
   outputs_.close();
+  backend_->close();
   printer_.close();
   std::lock_guard lock(mutex_);
   if (failed_.empty()) failed_ = "this Context is stopped; make a new one", failedKind_ = ErrorKind::kIllegalState;

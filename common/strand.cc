@@ -23,6 +23,7 @@ void Strand::run() {
       MutexLock lock(mutex_);
       if (queue_.empty()) {
         claimed_ = false;
+        idle_.notifyAll();
         break;
       }
       running_.swap(queue_);
@@ -34,6 +35,11 @@ void Strand::run() {
     running_.clear();
   }
   current_ = outer;
+}
+
+void Strand::drain() {
+  MutexLock lock(mutex_);
+  while (claimed_) idle_.wait(mutex_);
 }
 
 LoopThread::LoopThread(const char* name)

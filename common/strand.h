@@ -13,7 +13,7 @@ namespace sluice {
 // Whoever posts runs the queue if nobody does (a hop to a thread of its own would cost more than most work here), so
 // post() may return before or after the work ran, and a thread that posts must not hold a lock that work takes. What is
 // posted from inside runs afterwards, in order. Any thread may post. Work must not throw. Everything posted has run, or
-// runs elsewhere, when post() returns; so before a Strand is destroyed its posters must be done.
+// runs elsewhere, when post() returns; so before a Strand is destroyed it must be drained, and its posters done.
 class SLUICE_INTERNAL Strand {
  public:
   Strand() = default;
@@ -22,6 +22,8 @@ class SLUICE_INTERNAL Strand {
   Strand& operator=(const Strand&) = delete;
 
   void post(Work work) EXCLUDES(mutex_);
+  // Returns when everything posted has run and no thread is inside run() any more. Not from the strand's own work.
+  void drain() EXCLUDES(mutex_);
   // Whether the calling thread is running this strand's work right now.
   bool isHere() const { return current_ == this; }
 
@@ -35,6 +37,7 @@ class SLUICE_INTERNAL Strand {
   static thread_local const Strand* current_;
 
   Mutex mutex_;
+  CondVar idle_;
   bool claimed_ GUARDED_BY(mutex_) = false;  // somebody runs the queue, or was woken to
   std::vector<Work> queue_ GUARDED_BY(mutex_);
   std::vector<Work> running_;  // of whoever has claimed it

@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 
 namespace sluice {
@@ -23,15 +22,6 @@ bool readLine(int fd, std::string& line) {
     if (c == '\n') return true;
     line += c;
   }
-}
-
-std::string lastLine(const std::string& path) {
-  std::ifstream file(path);
-  std::string line, last;
-  while (std::getline(file, line)) {
-    if (!line.empty()) last = line;
-  }
-  return last;
 }
 
 }  // namespace

@@ -340,17 +340,14 @@ void DirectCluster::settle() {
 
 void DirectCluster::stop() {
   options_.time->stop();
-  std::atomic<bool> closed = false;
-  strand_.post([&] {
+  strand_.post([this] {
     driverHandler_ = nullptr;
     for (auto& node : nodes_) {
       node->alive = false;
       node->machine.reset();  // its receivers end
     }
-    closed = true;
-    closed.notify_all();
   });
-  closed.wait(false);
+  strand_.drain();
   slots_->stop();
   {
     std::lock_guard lock(backgroundMutex_);
@@ -361,6 +358,7 @@ void DirectCluster::stop() {
   for (auto& node : nodes_) {
     for (auto& thread : node->threads) thread.join();
   }
+  strand_.drain();  // what those threads posted last
 }
 
 }  // namespace sluice::local

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -81,6 +82,28 @@ void postFromFourThreads(Strand& strand, const std::function<void()>& settle) {
   settle();
   EXPECT_TRUE(ordered);
   EXPECT_EQ(plain, kThreads * kEach);
+}
+
+TEST(Strand, DrainedNobodyIsInsideAnyMore) {
+  for (int i = 0; i < 200; ++i) {
+    auto strand = std::make_unique<Strand>();
+    std::atomic<bool> begun = false, go = false;
+    int ran = 0;
+    std::thread runner([&] {
+      strand->post([&] {
+        begun = true;
+        while (!go) std::this_thread::yield();
+        ++ran;
+      });
+    });
+    while (!begun) std::this_thread::yield();
+    strand->post([&] { ++ran; });  // left to the runner
+    go = true;
+    strand->drain();
+    EXPECT_EQ(ran, 2);
+    strand.reset();
+    runner.join();
+  }
 }
 
 TEST(Strand, ManyPosters) {
