@@ -11,4 +11,7 @@ namespace sluice {
 // Errors are one line. Any thread.
 SLUICE_INTERNAL absl::Status ownSymbol(const std::string& library, const char* symbol, void*& address);
 
+// Where libsluice lies; empty if the loader does not say.
+SLUICE_INTERNAL std::string ownLibraryDirectory();
+
 }  // namespace sluice

@@ -68,6 +68,9 @@ SLUICE_INTERNAL std::string describeExit(int waitStatus);
 // As a shell has it: the exit code, or 128 + signal.
 SLUICE_INTERNAL int exitCode(int waitStatus);
 
+// The last line of a file that is not empty; empty if there is none. For what a process said before it ended.
+SLUICE_INTERNAL std::string lastLine(const std::string& path);
+
 // Path of a program of ours: beside the running one, else in ../bin of libsluice's folder, else to be found in PATH.
 SLUICE_INTERNAL std::string programPath(const std::string& name);
 

@@ -3,12 +3,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <random>
 #include <system_error>
 #include <utility>
 
 #include "common/clock.h"
+#include "common/own_library.h"
 #include "common/process.h"
 
 namespace sluice::worker {
@@ -124,12 +126,19 @@ absl::Status Shell::startExecutor(const proto::StartExecutor& order) {
   // An application that is an executable is run again as its own executor.
   spec.arguments = {order.package().executable() ? module : programPath("sluice-executor"), "--sluice-executor", "--master", masterUrl(), "--host",
                     options_.host, "--packages", options_.workDirectory};
+  if (order.package().executable()) {
+    // It was linked to find libsluice from where it lay; here it lies elsewhere.
+    const char* before = std::getenv("LD_LIBRARY_PATH");
+    spec.environment.emplace_back("LD_LIBRARY_PATH", ownLibraryDirectory() + (before && *before ? std::string(":") + before : ""));
+  }
   if (!options_.localDirectory.empty()) spec.arguments.insert(spec.arguments.end(), {"--local-dir", options_.localDirectory});
   spec.crashRecord = true;
   std::uint64_t id = order.executor();
   std::string log = directory + "/executor-" + std::to_string(id);
-  return children_->start(id, spec, log, letterOf(order), [this, id](int status, const std::string& record) {
-    std::string how = describeExit(status), crash = record.substr(0, record.find('\n'));
+  return children_->start(id, spec, log, letterOf(order), [this, id, log](int status, const std::string& record) {
+    std::string how = describeExit(status), said = status == 0 ? "" : lastLine(log + ".err");
+    if (!said.empty()) how += ": " + said;
+    std::string crash = record.substr(0, record.find('\n'));
     strand_->post([this, id, how, crash] {
       if (!closed_) machine_->onExecutorExit(ExecutorId(id), how, crash, !crash.empty());
     });
