@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "common/private_folder.h"
+
 namespace sluice {
 namespace {
 
@@ -32,7 +34,8 @@ SpillFolder::SpillFolder(const std::string& directory) {
   std::string root = directory;
   if (root.empty()) {
     const char* temporary = std::getenv("TMPDIR");
-    root = std::string(temporary && *temporary ? temporary : "/tmp") + "/sluice-" + std::to_string(::getuid());
+    root = privateFolderIn(temporary && *temporary ? temporary : "/tmp");
+    (void)makePrivateFolder(root);  // whoever makes path() says what is wrong with it
   }
   removeStale(root);
   path_ = root + "/" + std::to_string(::getpid()) + "-" + std::to_string(++made);

@@ -85,17 +85,32 @@ absl::Status Shell::open() {
   options.driverTimeoutMs = options_.driverTimeoutMs;
   options.seed = std::random_device()();
   machine_ = std::make_unique<Machine>(options, *this);
-  GrpcLinkOptions link;
-  link.self = kMasterPeer;
-  link.cluster = cluster;
-  link_ = std::make_unique<GrpcLink>(link, strand_, *this);
   absl::Status status = replay();
   // The address is taken before the term begins: a second master on the port must not leave a trace.
-  if (status.ok()) status = link_->start({options_.host + ":" + std::to_string(options_.port)});
+  if (status.ok()) status = listen(cluster);
   if (!status.ok()) return status;
   journal_->onSynced([this](std::uint64_t sequence) { strand_.post([this, sequence] { onSynced(sequence); }); }, options_.fail);
   strand_.post([this] { run([this](Moment now) { machine_->start(now); }); });
   return absl::OkStatus();
+}
+
+// On the network, and on the Unix socket beside it, which costs neighbours on this host a third less.
+absl::Status Shell::listen(const std::string& cluster) {
+  GrpcLinkOptions link;
+  link.self = kMasterPeer;
+  link.cluster = cluster;
+  absl::Status status;
+  for (int tries = 0; tries < 5; ++tries) {
+    std::uint16_t port = options_.port != 0 ? options_.port : freePort(options_.host);
+    address_ = options_.host + ":" + std::to_string(port);
+    std::vector<std::string> addresses{address_};
+    if (std::string neighbour = port != 0 ? neighbourSocketAddress(address_) : ""; !neighbour.empty()) addresses.push_back(neighbour);
+    link_ = std::make_unique<GrpcLink>(link, strand_, *this);
+    status = link_->start(addresses);
+    if (port == 0) address_ = link_->address();
+    if (status.ok() || options_.port != 0) break;  // else somebody was faster on the port that was free
+  }
+  return status;
 }
 
 absl::Status Shell::replay() {
@@ -120,7 +135,7 @@ absl::Status Shell::replay() {
   return status.ok() ? bad : status;
 }
 
-std::string Shell::url() const { return "sluice://" + link_->address(); }
+std::string Shell::url() const { return "sluice://" + address_; }
 
 void Shell::close() {
   if (link_) link_->close();

@@ -50,6 +50,7 @@ class Shell final : public Effects, public LinkHandler {
   absl::Status takeDirectory();
   absl::Status readCluster(std::string& cluster);
   absl::Status replay();
+  absl::Status listen(const std::string& cluster);
   void note(const proto::JournalRecord& record);
   // Runs an event of the machine, then has what it appended made durable.
   template <class Event> void run(Event event);
@@ -84,6 +85,7 @@ class Shell final : public Effects, public LinkHandler {
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<Timers> timers_;
   std::unique_ptr<GrpcLink> link_;
+  std::string address_;  // of the network
   std::unique_ptr<LoopThread> files_;
 
   // On the strand.

@@ -1,6 +1,8 @@
 #include "common/grpc/addresses.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -12,30 +14,43 @@
 #include <ctime>
 #include <filesystem>
 
+#include "common/private_folder.h"
+
 namespace sluice {
 namespace {
 
 constexpr char kUnix[] = "unix:";
 
+// What connect() says; 0: somebody listens there.
+int tryConnect(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return ENAMETOOLONG;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return errno;
+  int error = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+  ::close(fd);
+  return error;
+}
+
 bool isSocket(const std::string& path) {
   struct stat info;
-  return ::stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
+  return ::lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
 }
 
 // Whether its owner is gone: nobody listens there, and it is not just being made.
 bool isLeftBehind(const std::string& path) {
   struct stat info;
-  if (::lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode) || info.st_mtime > ::time(nullptr) - 60)
-    return false;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return false;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return false;
-  bool refused = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno == ECONNREFUSED;
-  ::close(fd);
-  return refused;
+  return ::lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode) && info.st_mtime <= ::time(nullptr) - 60 &&
+         tryConnect(path) == ECONNREFUSED;
+}
+
+// The socket that whoever listens at this address of the network may have beside it.
+std::string neighbourOf(const std::string& networkAddress) {
+  std::string name = networkAddress;
+  std::replace(name.begin(), name.end(), '/', '_');
+  return privateFolderIn("/tmp") + "/at-" + name;
 }
 
 // Processes that were killed could not take their sockets along.
@@ -72,15 +87,8 @@ std::vector<std::string> splitAddresses(const std::string& list) {
 bool isUnixAddress(const std::string& address) { return address.starts_with(kUnix); }
 
 absl::Status unixAddress(const std::string& name, std::string* address) {
-  std::string folder = "/tmp/sluice-" + std::to_string(::getuid());
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-    return absl::UnavailableError("cannot make " + folder + ": " + std::strerror(errno));
-  }
-  struct stat info;
-  if (::lstat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != ::getuid() ||
-      (info.st_mode & 077) != 0) {
-    return absl::PermissionDeniedError(folder + " is not a folder of this user alone (mode 0700); remove it");
-  }
+  std::string folder = privateFolderIn("/tmp");
+  if (auto status = makePrivateFolder(folder); !status.ok()) return status;
   removeLeftBehind(folder);
   std::string path = folder + "/" + name;
   if (path.size() >= sizeof(sockaddr_un::sun_path)) {
@@ -91,16 +99,41 @@ absl::Status unixAddress(const std::string& name, std::string* address) {
   return absl::OkStatus();
 }
 
+absl::Status neighbourAddress(const std::string& networkAddress, std::string* address) {
+  std::string path = neighbourOf(networkAddress);
+  return unixAddress(path.substr(path.rfind('/') + 1), address);
+}
+
 std::string chooseAddress(const std::string& list) {
   std::string network;
   for (const auto& address : splitAddresses(list)) {
     if (!isUnixAddress(address)) {
       if (network.empty()) network = address;
+      std::string neighbour = neighbourOf(address);
+      if (isSocket(neighbour) && tryConnect(neighbour) == 0) return kUnix + neighbour;
     } else if (isSocket(address.substr(sizeof kUnix - 1))) {
       return address;
     }
   }
   return network.empty() ? list : network;
+}
+
+std::uint16_t findFreePort(const std::string& host) {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_socktype = SOCK_STREAM, hints.ai_flags = AI_PASSIVE;
+  std::string name = host.size() > 2 && host.front() == '[' ? host.substr(1, host.size() - 2) : host;
+  if (::getaddrinfo(name.c_str(), "0", &hints, &found) != 0) return 0;
+  std::uint16_t port = 0;
+  if (int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0); fd >= 0) {
+    sockaddr_storage bound{};
+    socklen_t size = sizeof bound;
+    if (::bind(fd, found->ai_addr, found->ai_addrlen) == 0 && ::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) == 0) {
+      port = ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port : reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
+    }
+    ::close(fd);
+  }
+  ::freeaddrinfo(found);
+  return port;
 }
 
 std::string explainListenFailure(const std::string& address) {

@@ -63,6 +63,7 @@ class GrpcLink::Core final : public SessionOwner, public std::enable_shared_from
 
   absl::Status start(const std::vector<std::string>& listen);
   std::string address() const { return address_; }
+  bool poll();
   void send(Peer to, EnvelopePtr envelope) EXCLUDES(mutex_);
   void connect(Peer to, const std::string& address) EXCLUDES(mutex_);
   void disconnect(Peer from) EXCLUDES(mutex_);
@@ -83,7 +84,6 @@ class GrpcLink::Core final : public SessionOwner, public std::enable_shared_from
   void onEnded(const SessionPtr& session, const std::string& why) override EXCLUDES(mutex_);
 
   absl::Status buildServer(const std::vector<std::string>& listen);
-  void poll();
   void acceptNext() EXCLUDES(mutex_);
   void startDial(Peer to, Dial& dial) REQUIRES(mutex_);
   void redial(TimerName timer) EXCLUDES(mutex_);
@@ -170,18 +170,24 @@ absl::Status GrpcLink::Core::start(const std::vector<std::string>& listen) {
   } else if (auto status = buildServer(listen); !status.ok()) {
     return status;
   }
-  poller_ = std::thread([this] { poll(); });
+  if (options_.ownThread) {
+    poller_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "link");
+      while (poll()) {
+      }
+    });
+  }
   if (server_) acceptNext();
   return absl::OkStatus();
 }
 
-void GrpcLink::Core::poll() {
-  pthread_setname_np(pthread_self(), "link");
+bool GrpcLink::Core::poll() {
   void* tag;
-  for (bool ok; queue_->Next(&tag, &ok);) {
-    takenFromGrpc(tag);
-    static_cast<Operation*>(tag)->done(ok);
-  }
+  bool ok;
+  if (!queue_->Next(&tag, &ok)) return false;
+  takenFromGrpc(tag);
+  static_cast<Operation*>(tag)->done(ok);
+  return true;
 }
 
 void GrpcLink::Core::acceptNext() {
@@ -474,7 +480,7 @@ void GrpcLink::Core::close() {
     while (!all_.empty() || accepting_) ended_.wait(mutex_);
   }
   queue_->Shutdown();
-  poller_.join();
+  if (poller_.joinable()) poller_.join();
   MutexLock lock(mutex_);
   current_.clear(), routes_.clear();
 }
@@ -484,12 +490,20 @@ GrpcLink::GrpcLink(GrpcLinkOptions options, Strand& strand, LinkHandler& handler
 GrpcLink::~GrpcLink() { close(); }
 absl::Status GrpcLink::start(const std::vector<std::string>& listen) { return core_->start(listen); }
 std::string GrpcLink::address() const { return core_->address(); }
+bool GrpcLink::poll() { return core_->poll(); }
 void GrpcLink::send(Peer to, EnvelopePtr envelope) { core_->send(to, std::move(envelope)); }
 void GrpcLink::connect(Peer to, const std::string& address) { core_->connect(to, address); }
 void GrpcLink::disconnect(Peer from) { core_->disconnect(from); }
 void GrpcLink::close() { core_->close(); }
 std::size_t GrpcLink::waitingBytes(Peer to) const { return core_->waitingBytes(to); }
 std::string GrpcLink::cluster() const { return core_->cluster(); }
+
+std::uint16_t freePort(const std::string& host) { return findFreePort(host); }
+
+std::string neighbourSocketAddress(const std::string& networkAddress) {
+  std::string address;
+  return neighbourAddress(networkAddress, &address).ok() ? address : "";
+}
 
 absl::Status unixSocketAddress(const std::string& name, std::string* address) { return unixAddress(name, address); }
 

@@ -1,6 +1,7 @@
 // The link between processes: one bidirectional gRPC stream per session, one thread that polls one completion queue for
 // all of them. (Measured: half the latency of the synchronous and callback styles.) No gRPC header is needed to use it.
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@ struct GrpcLinkOptions {
   std::string build;      // empty: that of this libsluice
   // A dial failed and will be tried again after 100 ms to 2 s; `line` says why, `attempt` counts from 1. On the strand.
   std::function<void(Peer to, const std::string& line, int attempt)> onDialFailure;
+  bool ownThread = true;  // false: the owner's threads call poll()
 };
 
 // A session is up when each side has the other's Hello. One of another build, cluster or application is refused: the
@@ -39,6 +41,10 @@ class SLUICE_INTERNAL GrpcLink final : public Link {
   // What others may dial: the addresses listened on with their actual ports, commas between.
   std::string address() const;
 
+  // Waits for the next event and handles it; false: the link is closed. Without a thread of its own: one caller at a time, always one
+  // again soon (close() waits for events, too).
+  bool poll();
+
   void send(Peer to, EnvelopePtr envelope) override;
   // `address` may name several, with commas: a Unix socket that is on this host is preferred.
   void connect(Peer to, const std::string& address) override;
@@ -54,6 +60,12 @@ class SLUICE_INTERNAL GrpcLink final : public Link {
   class Core;
   std::shared_ptr<Core> core_;
 };
+
+// The socket beside a network address with a port, for start(): dialling that address on this host goes there. Empty: there is no room for it.
+SLUICE_INTERNAL std::string neighbourSocketAddress(const std::string& networkAddress);
+
+// A TCP port of the host that nobody has at this moment; 0: none can be found (no such host).
+SLUICE_INTERNAL std::uint16_t freePort(const std::string& host);
 
 // "unix:/tmp/sluice-<uid>/<name>": for start(), beside a network address. The name must be unique on the host (cluster
 // and executor).

@@ -30,6 +30,7 @@ absl::Status Shell::open() {
   GrpcLinkOptions link;
   link.self = {Role::kExecutor, order.executor()};
   link.app = order.app();
+  link.ownThread = false;
   link_ = std::make_unique<GrpcLink>(link, strand_, *this);
   timers_ = std::make_unique<Timers>(strand_, [this](TimerName timer) {
     if (machine_) machine_->onTimer(timer, SystemClock::read());
@@ -57,9 +58,9 @@ absl::Status Shell::open() {
     options.minRemember = settings.get(conf::kMinRememberDuration);
     runtime_ = std::make_unique<Runtime>(RuntimeOptions{options.slots, options.memoryBytes, options.spillDirectory}, *this);
     machine_ = std::make_unique<Machine>(options, *this, *runtime_);
-    for (std::uint32_t i = 0; i < order.slots(); ++i) slots_.emplace_back([this] { slotLoop(); });
     strand_.post([this] { machine_->start(SystemClock::read()); });
   }
+  slots_ = std::make_unique<SlotThreads>(order.slots(), [this] { return link_->poll(); });
   link_->connect(kMasterPeer, options_.master);
   return absl::OkStatus();
 }
@@ -81,23 +82,10 @@ void Shell::log(const std::string& line) {
 }
 
 void Shell::run(std::shared_ptr<const TaskSpec> task) {
-  std::lock_guard lock(mutex_);
-  queue_.push_back(std::move(task));
-  woken_.notify_one();
-}
-
-void Shell::slotLoop() {
-  CrashStack stack;
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    woken_.wait(lock, [this] { return !queue_.empty(); });
-    auto task = std::move(queue_.front());
-    queue_.pop_front();
-    lock.unlock();
+  slots_->add([this, task = std::move(task)] {
     TaskDone done = runtime_->runTask(*task);
     strand_.post([this, task, done = std::move(done)]() mutable { machine_->onTaskDone(task, std::move(done), SystemClock::read()); });
-    lock.lock();
-  }
+  });
 }
 
 void Shell::background(std::function<void()> work, std::function<void(Moment)> done) {

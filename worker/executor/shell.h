@@ -1,13 +1,8 @@
 // The executor's process around its machine: link, timers, slots, and the application's code.
 #pragma once
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "common/grpc/grpc_link.h"
@@ -18,6 +13,7 @@
 #include "worker/executor/code.h"
 #include "worker/executor/machine.h"
 #include "worker/executor/runtime.h"
+#include "worker/executor/slot_threads.h"
 
 namespace sluice::executor {
 
@@ -30,8 +26,8 @@ struct ShellOptions {
   std::string failed;  // why the package cannot be loaded: told to the master, and nothing else is done
 };
 
-// The machine runs on a strand, most of it on the link's polling thread; tasks on one thread for each slot, syncs and fetches on one
-// more, each receiver and planner on its own. The process never returns from user code in order: leave() ends it.
+// The machine runs on a strand, most of it on the thread that polls the link; polling and tasks share the slots' threads, syncs and fetches
+// have one more, each receiver and planner its own. The process never returns from user code in order: leave() ends it.
 class Shell final : public Effects, public LinkHandler, public CodeResolver {
  public:
   explicit Shell(ShellOptions options);
@@ -60,7 +56,6 @@ class Shell final : public Effects, public LinkHandler, public CodeResolver {
   const void* resolve(std::uint32_t image, std::uint64_t offset, std::uint64_t magic) override;
   absl::Status listen();
   void reportFailure();
-  void slotLoop();
 
   ShellOptions options_;
   SpillFolder spill_;
@@ -72,10 +67,7 @@ class Shell final : public Effects, public LinkHandler, public CodeResolver {
   std::unique_ptr<GrpcLink> link_;
   std::unique_ptr<LoopThread> disk_;
 
-  std::mutex mutex_;
-  std::condition_variable woken_;
-  std::deque<std::shared_ptr<const TaskSpec>> queue_;  // guarded by mutex_
-  std::vector<std::thread> slots_;
+  std::unique_ptr<SlotThreads> slots_;
 };
 
 }  // namespace sluice::executor

@@ -1,0 +1,127 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <latch>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "worker/executor/slot_threads.h"
+
+namespace sluice::executor {
+namespace {
+
+// Events as a link would bring them: what happens on the polling thread.
+class Events {
+ public:
+  void push(std::function<void()> event) {
+    std::lock_guard lock(mutex_);
+    events_.push_back(std::move(event));
+    woken_.notify_one();
+  }
+  void close() {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    woken_.notify_all();
+  }
+  bool poll() {
+    std::function<void()> event;
+    {
+      std::unique_lock lock(mutex_);
+      EXPECT_FALSE(std::exchange(polled_, true)) << "two threads poll";
+      woken_.wait(lock, [&] { return closed_ || !events_.empty(); });
+      polled_ = false;
+      if (events_.empty()) return false;
+      event = std::move(events_.front());
+      events_.pop_front();
+    }
+    event();
+    return true;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable woken_;
+  std::deque<std::function<void()>> events_;
+  bool closed_ = false, polled_ = false;
+};
+
+TEST(SlotThreads, ATaskRunsOnTheThreadThatPolledIt) {
+  Events events;
+  std::atomic<int> same = 0;
+  std::latch all(50);
+  {
+    SlotThreads threads(2, [&] { return events.poll(); });
+    for (int i = 0; i < 50; ++i) {
+      events.push([&] {
+        auto polled = std::this_thread::get_id();
+        threads.add([&, polled] {
+          same += std::this_thread::get_id() == polled;
+          all.count_down();
+        });
+      });
+    }
+    all.wait();
+    events.close();
+  }
+  EXPECT_EQ(same, 50);
+}
+
+TEST(SlotThreads, PollingGoesOnWhileATaskTakesLong) {
+  Events events;
+  std::latch polled(1), done(1);
+  {
+    SlotThreads threads(1, [&] { return events.poll(); });
+    events.push([&] {
+      threads.add([&] {
+        polled.wait();  // what the next event sets
+        done.count_down();
+      });
+    });
+    events.push([&] { polled.count_down(); });
+    done.wait();
+    events.close();
+  }
+}
+
+TEST(SlotThreads, NoMoreTasksAtOnceThanSlotsAndAllOfThem) {
+  Events events;
+  std::atomic<int> now = 0, most = 0, ran = 0;
+  {
+    SlotThreads threads(3, [&] { return events.poll(); });
+    auto job = [&] {
+      int at = ++now;
+      for (int seen = most; at > seen && !most.compare_exchange_weak(seen, at);) {
+      }
+      std::this_thread::yield();
+      --now, ++ran;
+    };
+    for (int i = 0; i < 200; ++i) {
+      events.push([&] {
+        for (int k = 0; k < 5; ++k) threads.add(job);
+      });
+    }
+    for (int i = 0; i < 500; ++i) threads.add(job);  // from outside, too
+    events.close();
+  }
+  EXPECT_EQ(ran, 1500);
+  EXPECT_LE(most, 3);
+}
+
+TEST(SlotThreads, AllSlotsAreUsed) {
+  Events events;
+  std::latch together(4);
+  {
+    SlotThreads threads(4, [&] { return events.poll(); });
+    events.push([&] {
+      for (int k = 0; k < 4; ++k) threads.add([&] { together.arrive_and_wait(); });
+    });
+    together.wait();
+    events.close();
+  }
+}
+
+}  // namespace
+}  // namespace sluice::executor

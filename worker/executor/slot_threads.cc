@@ -1,0 +1,101 @@
+#include "worker/executor/slot_threads.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "common/crash_record.h"
+
+namespace sluice::executor {
+
+namespace {
+
+constexpr auto kShort = std::chrono::microseconds(200);   // less than what waking a spare thread for each task would cost
+constexpr auto kGrace = std::chrono::milliseconds(2);
+constexpr auto kActive = std::chrono::milliseconds(20);  // since the last poller left for a job: another will, soon
+
+thread_local const SlotThreads* here = nullptr;
+thread_local bool keptOne = false;  // this thread comes back to the queue by itself
+
+}  // namespace
+
+SlotThreads::SlotThreads(std::uint32_t slots, std::function<bool()> poll) : slots_(std::max(slots, 1u)), poll_(std::move(poll)) {
+  for (std::uint32_t i = 0; i <= slots_; ++i) {
+    threads_.emplace_back([this] {
+      pthread_setname_np(pthread_self(), "slot");
+      CrashStack stack;
+      loop();
+    });
+  }
+}
+
+SlotThreads::~SlotThreads() {
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void SlotThreads::add(Work job) {
+  std::lock_guard lock(mutex_);
+  queue_.push_back(std::move(job));
+  if (here == this && !std::exchange(keptOne, true)) return;
+  if (idle_ > 0) woken_.notify_one();
+}
+
+void SlotThreads::loop() {
+  here = this;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    keptOne = false;
+    if (!queue_.empty() && running_ < slots_) {
+      Work job = std::move(queue_.front());
+      queue_.pop_front();
+      ++running_;
+      lock.unlock();
+      auto begun = Clock::now();
+      job();
+      job = Work();
+      auto took = Clock::now() - begun;
+      lock.lock();
+      --running_;
+      short_ = took < kShort;
+    } else if (!polling_ && !closed_) {
+      polling_ = true;
+      lock.unlock();
+      bool open = poll_();
+      lock.lock();
+      polling_ = false;
+      if (!open) {
+        closed_ = true;
+        woken_.notify_all();
+      } else if (!queue_.empty() && running_ < slots_) {  // it is about to leave for a job
+        vacated_ = Clock::now();
+        if (idle_ > 0 && !(short_ && watched_)) woken_.notify_one();
+      }
+    } else if (closed_ && queue_.empty()) {
+      return woken_.notify_all();
+    } else {
+      ++idle_;
+      waitAsSpare(lock);
+      --idle_;
+    }
+  }
+}
+
+void SlotThreads::waitAsSpare(std::unique_lock<std::mutex>& lock) {
+  if (watching_) return woken_.wait(lock);
+  watching_ = true;
+  while (Clock::now() - vacated_ < kActive) {
+    watched_ = true;
+    bool timedOut = woken_.wait_for(lock, kGrace) == std::cv_status::timeout;
+    watched_ = false;
+    if (!timedOut || (!polling_ && Clock::now() - vacated_ >= kGrace)) {
+      watching_ = false;
+      return;
+    }
+  }
+  woken_.wait(lock);
+  watching_ = false;
+}
+
+}  // namespace sluice::executor
