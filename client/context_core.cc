@@ -73,6 +73,7 @@ void ContextCore::stop(bool failed, const std::string& why) {
   if (stopped_.exchange(true)) return;
   StopSignals::forget(this);
   if (driver_) driver_->close(failed, why);
+  StopSignals::closed();
   std::lock_guard lock(activeMutex());
   if (active() == this) active() = nullptr;
 }

@@ -206,6 +206,11 @@ void Driver::lost(const std::string& why) {
   changed_.notify_all();
 }
 
+bool Driver::hasJobs() {
+  std::lock_guard lock(mutex_);
+  return !jobs_.empty();
+}
+
 void Driver::interrupt(const std::string& why) {
   Outgoing out;
   {

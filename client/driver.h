@@ -115,6 +115,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
 
   // Fails whatever waits, and all that will: the application is being ended from outside.
   void interrupt(const std::string& why);
+  bool hasJobs();  // that somebody waits for
 
  private:
   struct PendingJob {

@@ -1,5 +1,6 @@
 #include "client/stop_signals.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@ inline namespace SLUICE_ABI {
 namespace detail {
 namespace {
 
+constexpr int kEndMs = 3000, kLookMs = 50;  // how long a task may go on after its job was cancelled
+
 std::atomic<int> receivedSignal{0};
 int wakeFd = -1;
 
@@ -33,10 +36,28 @@ extern "C" void onStopSignal(int number) {
 struct Watched {
   std::mutex mutex;
   ContextCore* context = nullptr;
+  bool closing = false;  // it was forgotten, and is not closed yet
 };
 Watched& watched() {
   static auto* state = new Watched;
   return *state;
+}
+
+// Whether nothing of the engine keeps the driver from going on.
+bool settled() {
+  std::lock_guard lock(watched().mutex);
+  return !watched().closing && (!watched().context || !watched().context->driver().hasJobs());
+}
+
+// A function of the user that does not return must not keep the process.
+void endUnlessSettled() {
+  for (int waited = 0; waited < kEndMs; waited += kLookMs) {
+    ::poll(nullptr, 0, kLookMs);
+    if (settled()) return;
+  }
+  constexpr char kLine[] = "a task did not stop within 3 s of the signal; the process ends without it\n";
+  [[maybe_unused]] auto written = ::write(STDERR_FILENO, kLine, sizeof kLine - 1);
+  ::_exit(128 + receivedSignal.load());
 }
 
 void stopWatched() {
@@ -54,6 +75,8 @@ void stopWatched() {
     }
   } else {
     context->driver().interrupt(std::string("stopped by ") + (StopSignals::received() == SIGINT ? "SIGINT" : "SIGTERM"));
+    context = ContextRef();
+    endUnlessSettled();
   }
 }
 
@@ -94,7 +117,14 @@ void StopSignals::watch(ContextCore* context) {
 
 void StopSignals::forget(ContextCore* context) {
   std::lock_guard lock(watched().mutex);
-  if (watched().context == context) watched().context = nullptr;
+  if (watched().context != context) return;
+  watched().context = nullptr;
+  watched().closing = true;
+}
+
+void StopSignals::closed() {
+  std::lock_guard lock(watched().mutex);
+  watched().closing = false;
 }
 
 int StopSignals::received() { return receivedSignal.load(); }

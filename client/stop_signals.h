@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM end the active application: the first drains its stream (or cancels its jobs), the second ends the process at once.
+// SIGINT and SIGTERM end the active application: the first drains its stream (or cancels its jobs; a task that goes on for 3 s nevertheless is
+// left behind), the second ends the process at once.
 #pragma once
 
 namespace sluice {
@@ -11,7 +12,8 @@ class ContextCore;
 class StopSignals {
  public:
   static void watch(ContextCore* context);
-  static void forget(ContextCore* context);
+  static void forget(ContextCore* context);  // it is about to close
+  static void closed();
   // The signal that ended the application; 0: none. main() turns it into the exit code 128 + signal.
   static int received();
 };

@@ -215,7 +215,12 @@ DirectCluster::DirectCluster(DirectOptions options)
   });
 }
 
-DirectCluster::~DirectCluster() { stop(); }
+// Rows of one executor's store may be held by tasks and by the master: these go before the stores.
+DirectCluster::~DirectCluster() {
+  stop();
+  slots_.reset();
+  master_.reset();
+}
 
 Link& DirectCluster::driver(LinkHandler* handler) {
   strand_.post([this, handler] { driverHandler_ = handler; });

@@ -26,9 +26,9 @@ struct SimulatedCluster::Node {
   ExecutorId id;
   bool alive = true;
   int running = 0;
-  std::deque<std::shared_ptr<const executor::TaskSpec>> waiting;
   std::unique_ptr<ExecutorEffects> effects;
   std::unique_ptr<executor::Runtime> runtime;
+  std::deque<std::shared_ptr<const executor::TaskSpec>> waiting;
   std::unique_ptr<executor::Machine> machine;
   Peer peer() const { return {Role::kExecutor, id.value}; }
 };
@@ -202,7 +202,13 @@ SimulatedCluster::SimulatedCluster(SimulatedOptions options)
   if (options_.meanBreakUs > 0) scheduleBreak();
 }
 
-SimulatedCluster::~SimulatedCluster() = default;
+// Rows of one executor's store may be held by messages, by the master and by other executors: all of these go before the stores.
+SimulatedCluster::~SimulatedCluster() {
+  queue_.clear();
+  for (auto& node : nodes_) node->waiting.clear(), node->machine.reset();
+  master_.reset();
+  masterEffects_.reset();
+}
 
 Link& SimulatedCluster::driver(LinkHandler* handler) {
   std::lock_guard lock(mutex_);

@@ -26,6 +26,16 @@ SLUICE_APPLICATION(PrintsSetting) {
   std::printf("%s\n", context.setting(args.at(0)).c_str());
 }
 
+SLUICE_APPLICATION(NeverEnds) {
+  sluice::Context context(sluice::Conf().setAppName("NeverEnds"));
+  context.parallelize({1}).foreach([](int) {
+    std::puts("running");
+    std::fflush(stdout);
+    for (volatile bool on = true; on;) {
+    }
+  });
+}
+
 SLUICE_APPLICATION(NoOutput) {
   auto ssc = stream("NoOutput");
   ssc.socketTextStream("localhost", 9).map([](std::string_view line) { return line.size(); });

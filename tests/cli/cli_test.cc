@@ -206,6 +206,15 @@ TEST(Application, SegfaultInAFunctionOnACluster) {
   expectErrorWith(end, 1, {"UserSegfault: ", "segmentation fault in map at applications.cc:"});
 }
 
+TEST(Application, CtrlCEndsABatchJob) {
+  for (int number : {SIGINT, SIGTERM}) {
+    Program driver({"sluice-submit", "--master", "local[2]", "--class", "NeverEnds", library("cli_applications")});
+    driver.waitForLine("running");
+    driver.signal(number);
+    EXPECT_EQ(driver.wait(), 128 + number) << driver.describe();
+  }
+}
+
 // ---- clusters ----
 
 TEST(Cluster, MasterThatIsNotThere) {

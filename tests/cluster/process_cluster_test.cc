@@ -127,10 +127,11 @@ TEST_F(ProcessCluster, CountsWordsAndDrainsOnCtrlC) {
   waitForCounts(driver, {{"a", 2}, {"b", 1}});
   EXPECT_EQ(executors().size(), 3u);
   source_.send("c c d\nlast\n");
+  source_.waitUntilRead();
   driver.signal(SIGINT);
   EXPECT_EQ(driver.wait(), 0) << driver.describe();
   driver.drain();
-  EXPECT_EQ(sum(driver.lines())["a"], 2);
+  EXPECT_EQ(sum(driver.lines()), (Counts{{"a", 2}, {"b", 1}, {"c", 2}, {"d", 1}, {"last", 1}})) << "the last batch is printed before the end";
   for (auto& worker : workers_) worker->signal(SIGTERM);
   for (auto& worker : workers_) EXPECT_EQ(worker->wait(), 0);
   EXPECT_TRUE(executors().empty());
@@ -218,6 +219,15 @@ TEST(LocalCluster, RunsABatchJobAndLeavesNothing) {
   EXPECT_EQ(end.lines[2], "one: 1");
   EXPECT_TRUE(fs::exists(folder.path("out/_SUCCESS")));
   EXPECT_TRUE(!fs::exists(folder.path("local")) || fs::is_empty(folder.path("local")));
+}
+
+TEST(LocalCluster, AnExecutableIsItsOwnExecutor) {
+  TestFolder folder;
+  for (const char* master : {"local[2]", "local-cluster[2,1,256]"}) {
+    auto end = finish({binFolder() + "/../" OWN_EXECUTOR, master}, {{"XDG_CACHE_HOME", folder.path("cache")}});
+    ASSERT_EQ(end.code, 0) << end.error();
+    EXPECT_EQ(end.lines, std::vector<std::string>{"10 keys, 200 each"});
+  }
 }
 
 }  // namespace

@@ -21,22 +21,31 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The inode of this host's TCP socket with these ports, as /proc/net/tcp has it; empty: there is none.
-std::string inodeOf(const char* table, std::uint16_t local, std::uint16_t remote) {
+struct Socket {
+  std::string queues, inode;  // "tx:rx" in hexadecimal, as the kernel prints them; both empty: there is none
+};
+
+// This host's TCP socket with these ports, as /proc/net/tcp has it.
+Socket socketIn(const char* table, std::uint16_t local, std::uint16_t remote) {
   std::ifstream file(table);
   std::string line;
   std::getline(file, line);
   while (std::getline(file, line)) {
     std::istringstream words(line);
-    std::string slot, from, to, skip, inode;
-    words >> slot >> from >> to;
-    for (int i = 0; i < 6; ++i) words >> skip;
+    std::string slot, from, to, state, queues, skip, inode;
+    words >> slot >> from >> to >> state >> queues;
+    for (int i = 0; i < 4; ++i) words >> skip;
     words >> inode;
     if (from.empty() || to.empty()) continue;
     auto port = [](const std::string& address) { return std::stoul(address.substr(address.rfind(':') + 1), nullptr, 16); };
-    if (port(from) == local && port(to) == remote && inode != "0") return inode;
+    if (port(from) == local && port(to) == remote && inode != "0") return {queues, inode};
   }
-  return "";
+  return {};
+}
+
+Socket socketOf(std::uint16_t local, std::uint16_t remote) {
+  Socket found = socketIn("/proc/net/tcp", local, remote);
+  return found.inode.empty() ? socketIn("/proc/net/tcp6", local, remote) : found;
 }
 
 pid_t ownerOf(const std::string& inode) {
@@ -108,9 +117,20 @@ void TextSource::send(const std::string& text) {
 
 pid_t TextSource::reader() const {
   std::lock_guard lock(mutex_);
-  std::string inode = inodeOf("/proc/net/tcp", peerPort_, port_);
-  if (inode.empty()) inode = inodeOf("/proc/net/tcp6", peerPort_, port_);
+  std::string inode = socketOf(peerPort_, port_).inode;
   return inode.empty() ? 0 : ownerOf(inode);
+}
+
+void TextSource::waitUntilRead() const {
+  auto nothingWaits = [](const std::string& queues) { return queues.find_first_not_of("0:") == std::string::npos; };
+  for (int tries = 0; tries < 12'000; ++tries) {
+    std::unique_lock lock(mutex_);
+    Socket ours = socketOf(port_, peerPort_), theirs = socketOf(peerPort_, port_);
+    lock.unlock();
+    if (!ours.inode.empty() && !theirs.inode.empty() && nothingWaits(ours.queues) && nothingWaits(theirs.queues)) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // the kernel's tables do not call back
+  }
+  throw std::runtime_error("what was sent was not read");
 }
 
 }  // namespace sluice::testing

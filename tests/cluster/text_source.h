@@ -17,6 +17,8 @@ class TextSource {
   void waitForConnection(int n = 1);
   // Sends to the current connection.
   void send(const std::string& text);
+  // Waits until the other end has taken all that was sent to the current connection out of its socket.
+  void waitUntilRead() const;
   // The process that holds the other end of the current connection; 0: unknown.
   pid_t reader() const;
 

@@ -201,7 +201,9 @@ TEST_F(Batch, ErrorsAreThrownAtTheCall) {
   auto [kind, text] = kindOf([&] { numbers.map([&](int x) { return x + local; }); });
   EXPECT_EQ(kind, ErrorKind::kInvalidArgument);
   EXPECT_NE(text.find("map at client_plan_test.cc:"), std::string::npos) << text;
-  EXPECT_NE(text.find("stack"), std::string::npos) << text;
+  if (kSanitizer == 0) {  // AddressSanitizer moves locals elsewhere
+    EXPECT_NE(text.find("stack"), std::string::npos) << text;
+  }
   EXPECT_EQ(kindOf([&] { numbers.repartition(0); }).first, ErrorKind::kInvalidArgument);
   EXPECT_EQ(kindOf([&] { numbers.map([](int x) { return std::pair(x, x); }).reduceByKey(std::plus<>(), -1); }).first, ErrorKind::kInvalidArgument);
   EXPECT_EQ(kindOf([&] { context.textFile("/no/such/file"); }).first, ErrorKind::kInvalidArgument);
