@@ -38,6 +38,20 @@ TEST(BlockBuilder, AnIncompleteLineGoesIntoTheNextBlock) {
   EXPECT_EQ(taken(builder), Blocks{});
 }
 
+TEST(BlockBuilder, CountsTheLinesOfABlock) {
+  BlockBuilder builder;
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += std::string(std::size_t(i % 3), 'x') + "\n";
+  builder.addText(text + "rest");
+  builder.cut();
+  auto done = builder.take();
+  ASSERT_EQ(done.size(), 1u);
+  EXPECT_EQ(done[0].rows, 1000u);
+  builder.endText();
+  builder.cut();
+  EXPECT_EQ(builder.take()[0].rows, 1u);
+}
+
 TEST(BlockBuilder, CutsBySize) {
   BlockBuilder builder({.rowsBytes = 8, .textBytes = 8, .lineBytes = 32});
   builder.addText("1234\n123");

@@ -4,6 +4,21 @@
 #include <cstring>
 
 namespace sluice::executor {
+namespace {
+
+// Told with the block: what a batch has received. Vectorised, it keeps up with memory (a call of memchr a line does not).
+[[gnu::optimize("O3")]] std::uint64_t linesIn(std::string_view text) {
+  std::uint64_t lines = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = std::min(text.size(), at + 255);
+    std::uint8_t some = 0;
+    for (; at < end; ++at) some = std::uint8_t(some + (text[at] == '\n'));
+    lines += some;
+  }
+  return lines + (!text.empty() && text.back() != '\n');
+}
+
+}  // namespace
 
 void BlockBuilder::addRows(std::string_view rows, std::uint64_t n) {
   rows_.append(rows);
@@ -66,14 +81,16 @@ void BlockBuilder::cutText(std::size_t at) {
   if (lent_ || start_ != 0) {
     Buffer block;
     block.append(text_.data() + start_, at - start_);
-    done_.push_back({std::move(block), 0, true});
+    std::uint64_t lines = linesIn(block.view());
+    done_.push_back({std::move(block), lines, true});
     start_ = lines_ = at;
     return;
   }
   Buffer rest;
   rest.append(text_.data() + at, text_.size() - at);
   text_.resize(at);
-  done_.push_back({std::move(text_), 0, true});
+  std::uint64_t lines = linesIn(text_.view());
+  done_.push_back({std::move(text_), lines, true});
   text_ = std::move(rest);
   lines_ = 0;
 }

@@ -13,7 +13,7 @@ namespace sluice::executor {
 // A block that nothing is added to any more.
 struct CutBlock {
   Buffer bytes;
-  std::uint64_t rows = 0;  // 0 of text: not counted
+  std::uint64_t rows = 0;  // of text: lines
   bool text = false;
 };
 
