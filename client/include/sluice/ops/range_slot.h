@@ -2,7 +2,6 @@
 // its output was full. The range is built in the slot: moving a short string or an array would invalidate its iterators.
 #pragma once
 #include <cstddef>
-#include <iterator>
 #include <new>
 #include <optional>
 #include <type_traits>
