@@ -17,14 +17,14 @@ std::string text(const absl::Status& status) { return std::string(status.message
 }  // namespace
 
 int main(int argc, char** argv) {
-  sluice::CommandLine line("sluice-ctl", "Asks after a cluster.", "sluice-ctl [flags] list", SLUICE_VERSION);
+  sluice::CommandLine line("sluice-ctl", "Asks after a cluster.", "sluice-ctl [flags] list | metrics", SLUICE_VERSION);
   std::string master, properties, command;
   CLI::App& app = line.app();
   app.add_option("--master", master, "The cluster, sluice://HOST:PORT");
   app.add_option("--properties-file", properties, "Settings, instead of conf/sluice-defaults.conf");
-  app.add_option("command", command, "list: workers and applications, one a line")->required();
+  app.add_option("command", command, "list: workers and applications, one a line; metrics: what the master counts, in Prometheus's text form")->required();
   if (auto code = line.parse(argc, argv)) return *code;
-  if (command != "list") return line.fail(sluice::kExitUsage, "unknown command " + command + "; there is: list");
+  if (command != "list" && command != "metrics") return line.fail(sluice::kExitUsage, "unknown command " + command + "; there are: list, metrics");
   sluice::Settings settings;
   if (auto status = sluice::readSettings(properties, settings); !status.ok()) return line.fail(sluice::kExitUsage, text(status));
   sluice::MasterUrl url;
@@ -34,8 +34,8 @@ int main(int argc, char** argv) {
 
   sluice::MasterQuestion question;
   question.addresses = url.addresses;
-  question.complete = [](const sluice::proto::Package&, sluice::proto::Message& message) { message.mutable_status(); };
-  question.answers = [](const sluice::proto::Message& message) { return message.has_status_reply(); };
+  question.complete = [&](const sluice::proto::Package&, sluice::proto::Message& message) { message.mutable_status()->set_id(command); };
+  question.answers = [&](const sluice::proto::Message& message) { return message.has_status_reply() && message.status_reply().id() == command; };
   sluice::EnvelopePtr answer;
   void* entry = nullptr;
   absl::Status status = sluice::ownSymbol("libsluice_cluster.so", "sluice_ask_master", entry);

@@ -12,6 +12,8 @@
 namespace sluice::master {
 namespace {
 
+constexpr const char* kListAll = "list";  // asked for in the place of an id
+constexpr const char* kMetrics = "metrics";
 constexpr std::int64_t kLongestDriverDelayMs = 60'000;
 constexpr std::int64_t kDriverRanWellMs = 5'000;
 
@@ -98,6 +100,15 @@ void askDriverAgain(State& s, App& app) {
 const char* stateOf(const AppRecord& record, const App* app) {
   if (record.ended) return record.killed ? "KILLED" : record.failed ? "FAILED" : "FINISHED";
   return app && app->ready ? "RUNNING" : "SUBMITTED";
+}
+
+std::string measured(State& s) {
+  std::size_t up = 0;
+  for (const auto& [id, app] : s.apps) up += app->up.size();
+  s.measures.applications.set(std::int64_t(s.apps.size()));
+  s.measures.executors.set(std::int64_t(up));
+  s.measures.workers.set(std::count_if(s.workers.begin(), s.workers.end(), [](const auto& entry) { return !entry.second.lost; }));
+  return s.measures.all.text();
 }
 
 const AppRecord* recordOf(const State& s, const std::string& id) {
@@ -249,7 +260,13 @@ void endApp(State& s, App& app, bool failed, const std::string& why, bool killed
   shareOut(s);  // to who waits
 }
 
-void takeStatus(State& s, Peer from, const std::string& id) { answerStatus(s, from, id, recordOf(s, id)); }
+void takeStatus(State& s, Peer from, const std::string& id) {
+  if (id != kListAll && id != kMetrics) return answerStatus(s, from, id, recordOf(s, id));
+  s.send(from, messageOf(&proto::Message::mutable_status_reply, [&](proto::StatusReply& reply) {
+           reply.set_id(id), reply.set_found(true);
+           reply.set_detail(id == kMetrics ? measured(s) : describeApps(s));
+         }));
+}
 
 void takeKill(State& s, Peer from, const std::string& id) {
   const AppRecord* record = recordOf(s, id);

@@ -87,6 +87,9 @@ void decide(State& s, App& app, Stream& stream) {
   batch.began = in->started, batch.ended = s.now;
   batch.updates = std::move(in->updates);
   batch.records = recordsOf(kept.allocated);
+  s.measures.batchesDecided.add(), s.measures.batchRecords.add(batch.records);
+  s.measures.batchDelay.observe(batch.began.us - in->whenMs * 1000);
+  s.measures.batchTime.observe(batch.ended.us - batch.began.us);
   batch.files = publicationOf(app, plan, decided, in->id, kept.decidedSequence);
   for (const auto& output : decided.outputs()) {
     if (batch.error.empty()) batch.error = output.abandoned();

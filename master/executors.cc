@@ -186,6 +186,7 @@ void loseExecutor(State& s, App& app, Executor& executor, const std::string& how
   executor.phase = Executor::Phase::kGone;
   s.effects.disarm({kExecutorGraceTimer, app.id.value, executor.id.value});
   s.log(app, "executor " + std::to_string(executor.id.value) + " is gone: " + how);
+  s.measures.executorsLost.add();
   freeExecutor(s, executor);
   membershipChanged(s, app);
   forgetExecutor(s, app, executor.index, crash);

@@ -22,6 +22,7 @@ void answer(State& s, App& app, std::uint64_t number, std::shared_ptr<Envelope> 
 }
 
 void answerFailed(State& s, App& app, std::uint64_t number, proto::Domain domain, const std::string& message, const std::string& site) {
+  s.measures.jobsFailed.add();
   answer(s, app, number, messageOf(&proto::Message::mutable_job_failed, [&](proto::JobFailed& failed) {
            failed.set_number(number), failed.set_domain(domain), failed.set_message(message), failed.set_site(site);
          }));
@@ -62,7 +63,7 @@ void finish(State& s, App& app, const InstancePtr& job) {
   auto* done = envelope->message.mutable_job_done();
   done->set_number(std::uint64_t(-job->whenMs));
   done->set_processing_us(s.now.us - job->started.us);
-  done->set_processing_us(s.now.us - job->started.us);
+  s.measures.jobsDone.add(), s.measures.jobTime.observe(s.now.us - job->started.us);
   for (auto& output : job->outputs) {
     done->set_partitions(std::uint32_t(output.have.size()));
     for (std::size_t p = 0; p < output.results.size(); ++p) {

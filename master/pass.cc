@@ -630,6 +630,7 @@ void Pass::send() {
       Executor& executor = *app_.executors[index];
       install(s_, app_, executor, *group.plan, captures, *in_.placement);
       Outgoing& out = group.byExecutor[index];
+      s_.measures.tasksLaunched.add(std::uint64_t(out.launch->tasks().stage_size()));
       fill(*out.launch, group, common, k);
       in_.sent.emplace_back(index, out.envelope);
       in_.participates(index);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/conf.h"
+#include "common/metrics.h"
 #include "master/journal_state.h"
 #include "master/machine.h"
 #include "master/stream.h"
@@ -112,6 +113,23 @@ struct Worker {
   Peer peer() const { return {Role::kWorker, id}; }
 };
 
+// What the master counts of itself.
+struct Measures {
+  Metrics all;
+  Counter& tasksLaunched = all.counter("sluice_tasks_launched_total", "Tasks sent to executors, again after a loss too");
+  Counter& batchesDecided = all.counter("sluice_batches_decided_total", "Batches committed");
+  Counter& batchRecords = all.counter("sluice_batch_records_total", "Records received for the batches committed");
+  Counter& jobsDone = all.counter("sluice_jobs_done_total", "Jobs of drivers that ended well");
+  Counter& jobsFailed = all.counter("sluice_jobs_failed_total", "Jobs of drivers that failed");
+  Counter& executorsLost = all.counter("sluice_executors_lost_total", "Executors that ended or stayed away, not told to");
+  DurationHistogram& batchDelay = all.durations("sluice_batch_scheduling_delay_seconds", "From the tick of a batch to its launch");
+  DurationHistogram& batchTime = all.durations("sluice_batch_processing_seconds", "From the launch of a batch to its decision");
+  DurationHistogram& jobTime = all.durations("sluice_job_processing_seconds", "From the launch of a job to its last result");
+  Gauge& applications = all.gauge("sluice_applications", "Applications that run");
+  Gauge& executors = all.gauge("sluice_executors", "Executors that are up");
+  Gauge& workers = all.gauge("sluice_workers", "Workers that are alive");
+};
+
 class State {
  public:
   State(Options o, Effects& e) : options(std::move(o)), effects(e) {}
@@ -128,6 +146,7 @@ class State {
   std::map<std::uint64_t, std::uint64_t> appOfExecutor;
   std::map<std::uint64_t, std::vector<ExecutorId>> announced;      // for applications that are still to come
   std::map<std::uint64_t, std::vector<std::pair<Peer, EnvelopePtr>>> early;  // reports for them; null: the session ended
+  Measures measures;
   std::uint64_t executorsMade = 0, epochsMade = 0, passes = 0;
 
   // The one place where messages leave. `after` is dropped once it is durable. An executor hears nothing before its report: what it has to

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -126,6 +127,14 @@ TEST_F(ProcessCluster, CountsWordsAndDrainsOnCtrlC) {
   source_.send("a b a\n");
   waitForCounts(driver, {{"a", 2}, {"b", 1}});
   EXPECT_EQ(executors().size(), 3u);
+  auto list = finish({"sluice-ctl", "--master", url_, "list"});
+  ASSERT_EQ(list.lines.size(), 4u) << list.error();
+  EXPECT_NE(list.lines[0].find(" RUNNING NetworkWordCount, 3 executors"), std::string::npos) << list.lines[0];
+  EXPECT_NE(list.lines[1].find(" ALIVE 2/2 slots, 512/512 MB"), std::string::npos) << list.lines[1];
+  auto metrics = finish({"sluice-ctl", "--master", url_, "metrics"});
+  auto has = [&](const std::string& line) { return std::find(metrics.lines.begin(), metrics.lines.end(), line) != metrics.lines.end(); };
+  EXPECT_TRUE(has("sluice_executors 3") && has("sluice_workers 3") && has("sluice_applications 1")) << metrics.error();
+  EXPECT_FALSE(has("sluice_batches_decided_total 0")) << "a batch was printed";
   source_.send("c c d\nlast\n");
   source_.waitUntilRead();
   driver.signal(SIGINT);
