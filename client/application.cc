@@ -44,8 +44,6 @@ std::string usageOf(const ApplicationEntry* entry) {
   return comment.empty() ? std::string() : "; " + comment;
 }
 
-std::string nameOf(const ApplicationEntry* entry) { return entry ? entry->name : "the application"; }
-
 }  // namespace
 
 inline namespace SLUICE_ABI {
@@ -56,7 +54,7 @@ void Registrar::add(const ApplicationEntry& entry) {
 }
 
 const std::string& Args::missing(std::size_t i) const {
-  throwError(ErrorKind::kInvalidArgument, nameOf(entry_) + " needs at least " + std::to_string(i + 1) + (i == 0 ? " argument" : " arguments") +
+  throwError(ErrorKind::kInvalidArgument, "needs at least " + std::to_string(i + 1) + (i == 0 ? " argument" : " arguments") +
                                               ", not " + std::to_string(words_.size()) + usageOf(entry_));
 }
 
@@ -66,7 +64,7 @@ long Args::number(std::size_t i) const {
   auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
   if (error != std::errc() || end != word.data() + word.size()) {
     throwError(ErrorKind::kInvalidArgument,
-               nameOf(entry_) + ": argument " + std::to_string(i + 1) + " is '" + word + "', which is no whole number" + usageOf(entry_));
+               "argument " + std::to_string(i + 1) + " is '" + word + "', which is no whole number" + usageOf(entry_));
   }
   return value;
 }

@@ -167,7 +167,7 @@ Finished run(const std::string& name, Words words = {}, const std::string& maste
 }
 
 TEST(Application, MissingAndWrongArguments) {
-  expectErrorWith(run("NeedsArguments", {"1"}), 1, {"NeedsArguments: ", "needs at least 2 arguments, not 1; usage: NeedsArguments LEFT RIGHT"});
+  expectErrorWith(run("NeedsArguments", {"1"}), 1, {"NeedsArguments: needs at least 2 arguments, not 1; usage: NeedsArguments LEFT RIGHT"});
   expectErrorWith(run("NeedsArguments", {"1", "x"}), 1, {"argument 2 is 'x', which is no whole number"});
 }
 

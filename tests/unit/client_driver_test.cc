@@ -273,7 +273,7 @@ TEST(Applications, UsageIsShownForAMissingArgument) {
   Args args(&entry, {"localhost", "x9"});
   EXPECT_EQ(args.at(0), "localhost");
   EXPECT_EQ(args.get(5, "standard"), "standard");
-  EXPECT_EQ(errorOf([&] { args.at(2); }).second, "Counter needs at least 3 arguments, not 2; usage: Counter HOST PORT");
+  EXPECT_EQ(errorOf([&] { args.at(2); }).second, "needs at least 3 arguments, not 2; usage: Counter HOST PORT");
   EXPECT_NE(errorOf([&] { args.number(1); }).second.find("'x9', which is no whole number"), std::string::npos);
 }
 
@@ -282,9 +282,9 @@ TEST(Applications, TheCommentAboveTheEntryIsTheUsageWhileItsSourceIsAtHand) {
   std::string source = testing::TempDir() + "/usage_" + std::to_string(getpid()) + ".cc";
   std::ofstream(source) << "#include <x>\n// Of something else.\n\n// Counts words:\n// Counter HOST PORT\nSLUICE_APPLICATION(Counter) {}\n";
   ApplicationEntry commented{"Counter", nullptr, source.c_str(), 6};
-  EXPECT_EQ(errorOf([&] { Args(&commented, {}).at(0); }).second, "Counter needs at least 1 argument, not 0; Counts words: Counter HOST PORT");
+  EXPECT_EQ(errorOf([&] { Args(&commented, {}).at(0); }).second, "needs at least 1 argument, not 0; Counts words: Counter HOST PORT");
   std::remove(source.c_str());
-  EXPECT_EQ(errorOf([&] { Args(&commented, {}).at(0); }).second, "Counter needs at least 1 argument, not 0");
+  EXPECT_EQ(errorOf([&] { Args(&commented, {}).at(0); }).second, "needs at least 1 argument, not 0");
 }
 
 }  // namespace
