@@ -94,7 +94,7 @@ absl::Status Shell::open() {
   return absl::OkStatus();
 }
 
-// On the network, and on the Unix socket beside it, which costs neighbours on this host a third less.
+// On the network, and on the Unix socket beside it, which is cheaper for neighbours on this host (tests/bench/README.md).
 absl::Status Shell::listen(const std::string& cluster) {
   GrpcLinkOptions link;
   link.self = kMasterPeer;
