@@ -52,6 +52,7 @@ class Builder {
   void place(const PlanNode* root);
   void enter(std::vector<std::pair<Seen, std::size_t>>& path, Seen seen);
   std::vector<Seen> parents(const Placed& placed) const;
+  std::vector<Seen> needed(const Placed& placed) const;
   std::uint64_t digest(bool ofModule) const;
   void addCode(Digest& digest, const void* descriptor, const PlanNode& node) const;
   proto::Code code(const void* descriptor, const PlanNode& node) const;
@@ -98,6 +99,15 @@ std::vector<Builder::Seen> Builder::parents(const Placed& placed) const {
   return found;
 }
 
+// The parents, and the partitioners that its edges name.
+std::vector<Builder::Seen> Builder::needed(const Placed& placed) const {
+  std::vector<Seen> found = parents(placed);
+  for (const auto& input : placed.node->inputs) {
+    if (input.placer) found.push_back({input.placer.get(), 0});
+  }
+  return found;
+}
+
 void Builder::enter(std::vector<std::pair<Seen, std::size_t>>& path, Seen seen) {
   if (auto it = positions_.find(seen.node); it != positions_.end()) {
     const Placed* known = it->second < order_.size() ? &order_[it->second] : nullptr;
@@ -128,7 +138,7 @@ void Builder::place(const PlanNode* root) {
   };
   begin(resolve(root, 0));
   while (!path.empty()) {
-    auto next = parents(open.back());
+    auto next = needed(open.back());
     std::size_t& at = path.back().second;
     if (at < next.size()) {
       begin(next[at++]);
@@ -180,6 +190,7 @@ std::uint64_t Builder::digest(bool ofModule) const {
       const auto& input = node.inputs[i];
       digest.add(std::uint64_t(input.exchange) | std::uint64_t(input.shifts) << 8);
       digest.add(std::uint64_t(input.firstShift.milliseconds())), digest.add(std::uint64_t(input.shiftStep.milliseconds()));
+      digest.add(input.placer ? positions_.at(input.placer.get()) : ~0ull);
       if (ofModule) addCode(digest, input.read, node);
     }
   }
@@ -214,8 +225,10 @@ void Builder::fillEdges(std::size_t at, proto::Node& to) const {
         case detail::Exchange::kHash: edge.set_exchange(proto::EXCHANGE_HASH); break;
         case detail::Exchange::kDirect: edge.set_exchange(proto::EXCHANGE_DIRECT); break;
         case detail::Exchange::kGather: edge.set_exchange(proto::EXCHANGE_GATHER); break;
+        case detail::Exchange::kBroadcast: edge.set_exchange(proto::EXCHANGE_BROADCAST); break;
       }
       edge.set_first_shift_ms(input->firstShift.milliseconds());
+      if (input->placer) edge.set_placer(input->placer->id);
       edge.set_shifts(input->shifts), edge.set_shift_step_ms(input->shiftStep.milliseconds());
     }
     bool rows = edge.exchange() != proto::EXCHANGE_NONE || from[i].node->isKept();
@@ -231,6 +244,8 @@ void Builder::fillNode(std::size_t at, proto::Node& to) const {
     case PlanNode::Kind::kStep: to.set_kind(proto::NODE_STEP); break;
     case PlanNode::Kind::kPull: to.set_kind(proto::NODE_PULL); break;
     case PlanNode::Kind::kCoalesce: to.set_kind(proto::NODE_COALESCE); break;
+    case PlanNode::Kind::kConcat: to.set_kind(proto::NODE_CONCAT); break;
+    case PlanNode::Kind::kPlacer: to.set_kind(proto::NODE_PLACER); break;
     case PlanNode::Kind::kAlias:
     case PlanNode::Kind::kPerBatch:
     case PlanNode::Kind::kUnion: to.set_kind(proto::NODE_UNION); break;

@@ -66,7 +66,7 @@ NodeRef newNode(ContextRef context, PlanNode::Kind kind, const NodeFacts& facts)
   node->name = facts.name;
   node->site = facts.site;
   node->slideMs = facts.slide.milliseconds();
-  if (facts.layout == Layout::kByKey) node->byKey = true, node->keyPartitions = facts.partitions;
+  if (facts.layout == Layout::kByKey) node->byKey = true, node->key = {facts.partitions, facts.placer};
   return node;
 }
 
@@ -102,9 +102,11 @@ void connect(const NodeRef& node, const NodeInput* inputs, std::size_t count, co
     node->inputs.push_back(std::move(input));
   }
   if (facts.layout == Layout::kSame && count > 0) {
-    node->byKey = inputs[0].node->byKey, node->keyPartitions = inputs[0].node->keyPartitions;
+    node->byKey = inputs[0].node->byKey, node->key = inputs[0].node->key;
   }
 }
+
+}  // namespace
 
 void setOperator(const NodeRef& node, const OpRef& op) {
   node->op = op;
@@ -115,8 +117,6 @@ void setOperator(const NodeRef& node, const OpRef& op) {
                                               ", which executors cannot see; capture by value ([=]), make a literal constexpr, or pass the value with "
                                               "sluice::with(f, value)");
 }
-
-}  // namespace
 
 NodeRef addStep(const NodeRef& input, const OpRef& op, const NodeFacts& facts) {
   checkInput(input, facts);
@@ -162,8 +162,10 @@ NodeRef addUnion(const NodeRef* inputs, std::size_t count, const NodeFacts& fact
     }
     edges.push_back({inputs[i]});
   }
-  NodeRef node = newNode(inputs[0]->context, PlanNode::Kind::kUnion, facts);
+  bool same = std::all_of(inputs, inputs + count, [&](const NodeRef& input) { return input->lies(inputs[0]->key); });
+  NodeRef node = newNode(inputs[0]->context, same ? PlanNode::Kind::kConcat : PlanNode::Kind::kUnion, facts);
   connect(node, edges.data(), edges.size(), facts);
+  if (same) node->byKey = true, node->key = inputs[0]->key;
   return node;
 }
 
@@ -197,18 +199,24 @@ std::uint32_t partitionsOf(const NodeRef& node) {
   }
 }
 
-std::uint32_t shufflePartitions(std::initializer_list<NodeRef> inputs, int named, const char* method) {
+Placement shufflePlacement(std::initializer_list<NodeRef> inputs, int named, const PlacerRef& placer, const char* method) {
   if (named < 0) throwError(ErrorKind::kInvalidArgument, std::string(method) + ": the number of partitions is " + std::to_string(named) + "; it must be above 0");
-  if (named > 0) return std::uint32_t(named);
+  if (named > 0) return {std::uint32_t(named), placer};
   const PlanNode* widest = nullptr;
-  auto width = [](const PlanNode& n) { return n.keyPartitions ? n.keyPartitions : n.context->defaultParallelism(); };
+  auto width = [](const PlanNode& n) { return n.key.partitions ? n.key.partitions : n.context->defaultParallelism(); };
   for (const auto& input : inputs) {
     if (input && input->byKey && (!widest || width(*input) > width(*widest))) widest = input.get();
   }
-  return widest ? widest->keyPartitions : 0;
+  return widest ? widest->key : Placement{};
 }
 
-bool liesByKey(const NodeRef& node, std::uint32_t partitions) { return node && node->byKey && node->keyPartitions == partitions; }
+bool liesByKey(const NodeRef& node, const Placement& placement) { return node && node->lies(placement); }
+
+bool layoutOf(const NodeRef& node, Placement& placement) {
+  if (!node || !node->byKey) return false;
+  placement = node->key;
+  return true;
+}
 
 ContextRef contextOf(const NodeRef& node) {
   if (!node) throwError(ErrorKind::kInvalidArgument, "the RDD is empty (default-constructed)");
@@ -252,6 +260,21 @@ std::string describe(const NodeRef& node) {
     }
   }
   return text;
+}
+
+std::size_t exchangesOf(const NodeRef& node) {
+  std::size_t count = 0;
+  std::set<const PlanNode*> seen{node.get()};
+  std::vector<const PlanNode*> open{node.get()};
+  while (!open.empty()) {
+    const PlanNode* at = open.back();
+    open.pop_back();
+    for (const auto& input : at->inputs) {
+      count += input.exchange != Exchange::kNone;
+      if (input.node && seen.insert(input.node.get()).second) open.push_back(input.node.get());
+    }
+  }
+  return count;
 }
 
 bool readsExchange(const NodeRef& node) {

@@ -27,6 +27,8 @@ class SLUICE_INTERNAL PlanNode {
     kCoalesce,
     kAlias,     // stands for its input as of a batch (asOfMs), or as a symbol inside transform; never in a plan
     kPerBatch,  // made anew for each batch by a function of the driver
+    kConcat,    // a union of inputs that lie the same way by key: partition by partition
+    kPlacer,    // a partitioner, of the inputs that name it
   };
   enum class Symbol : std::uint8_t {
     kNone,
@@ -43,8 +45,8 @@ class SLUICE_INTERNAL PlanNode {
   const TypeDesc* type = nullptr;
   std::vector<NodeInput> inputs;
   std::uint32_t partitions = 0;
-  bool byKey = false;  // laid out by key, in `keyPartitions` (0: the default number)
-  std::uint32_t keyPartitions = 0;
+  bool byKey = false;  // laid out by key, as `key` says
+  Placement key;
   StorageLevel level;
   bool state = false;
   bool oneValueWhenEmpty = false;
@@ -59,6 +61,7 @@ class SLUICE_INTERNAL PlanNode {
   DriverFunctionRef perBatch;     // kPerBatch
   std::int64_t checkpointMs = 0;  // DStream::checkpoint(interval)
 
+  bool lies(const Placement& placement) const { return byKey && key.partitions == placement.partitions && samePlacer(key.placer, placement.placer); }
   bool isKept() const { return level.isKept() || state; }
   // "map at wordcount.cc:12"
   std::string place() const;
@@ -71,6 +74,8 @@ bool tryRetain(std::atomic<std::uint32_t>& references) noexcept;
 // "wordcount.cc:12"
 SLUICE_INTERNAL std::string siteText(CallSite site);
 
+// Refuses captures that point into the driver's memory.
+void setOperator(const NodeRef& node, const OpRef& op);
 SLUICE_INTERNAL NodeRef newNode(ContextRef context, PlanNode::Kind kind, const NodeFacts& facts);
 // The node itself, or what an alias stands for.
 const PlanNode* behind(const PlanNode* node);

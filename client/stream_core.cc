@@ -345,7 +345,7 @@ NodeRef aliasOf(const NodeRef& of, PlanNode::Symbol symbol, std::int64_t asOfMs)
   alias->symbol = symbol;
   alias->asOfMs = asOfMs;
   alias->slideMs = asOfMs != 0 ? 0 : of->slideMs;
-  alias->byKey = of->byKey, alias->keyPartitions = of->keyPartitions;
+  alias->byKey = of->byKey, alias->key = of->key;
   alias->inputs.push_back({of});
   return alias;
 }

@@ -147,9 +147,10 @@ NodeRef addWindow(const NodeRef& input, Duration window, Duration slide, const N
   checkWindow(input, window, slide, facts.name);
   streamOf(input)->checkDefinable(facts.name, facts.site);
   keepForShifts(input);
-  NodeRef node = newNode(input->context, PlanNode::Kind::kUnion, facts);
+  NodeRef node = newNode(input->context, input->byKey ? PlanNode::Kind::kConcat : PlanNode::Kind::kUnion, facts);
   node->stream = input->stream;
   node->slideMs = slide.milliseconds();
+  node->byKey = input->byKey, node->key = input->key;
   NodeInput edge{input};
   edge.shifts = std::uint32_t(window.milliseconds() / input->slideMs);
   edge.shiftStep = Duration(input->slideMs);
@@ -189,7 +190,7 @@ NodeRef addTransformed(const NodeRef* inputs, std::size_t count, const NodeRef& 
   }
   if (result->context.get() != &stream->context()) throwError(ErrorKind::kInvalidArgument, node->place() + ": the function returned an RDD of another context");
   node->slideMs = inputs[0]->slideMs;
-  node->byKey = result->byKey, node->keyPartitions = result->keyPartitions;
+  node->byKey = result->byKey, node->key = result->key;
   node->inputs.push_back({result});
   return node;
 }

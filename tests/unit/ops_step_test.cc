@@ -251,9 +251,19 @@ TEST(Place, NamesReducers) {
   Task task(2);
   EXPECT_EQ(runStep<P>(ops::RoundRobin<int>::of(3), numbers(5), task), (std::vector<P>{{2, 0}, {0, 1}, {1, 2}, {2, 3}, {0, 4}}));
 
-  auto parity = [](int x) { return x % 2; };
-  EXPECT_EQ(runStep<P>(ops::DirectBy<int, decltype(parity)>::of(parity, 2), numbers(3)), (std::vector<P>{{0, 0}, {1, 1}, {0, 2}}));
-  EXPECT_THROW(runStep<P>(ops::DirectBy<int, decltype(self)>::of(self, 2), numbers(3)), Error);
+}
+
+TEST(PlaceKey, NamesPartitionsOfKeysWhereTheyLie) {
+  using Pair = std::pair<S, int>;
+  auto length = [](std::string_view key) { return key.size() % 3; };
+  auto make = [](const OpRef& op) { return std::unique_ptr<KeyPlacer>(static_cast<KeyPlacer*>(op.desc->make(op.captures.data(), op.captures.size()))); };
+  std::vector<Pair> pairs{{"a", 1}, {"bb", 2}, {"ccc", 3}};
+  std::uint32_t to[3];
+  make(ops::PlaceKey<S, std::string_view, decltype(length)>::of(length, 3))->place(pairs.data(), sizeof(Pair), 3, to);
+  EXPECT_EQ(std::vector<std::uint32_t>(to, to + 3), (std::vector<std::uint32_t>{1, 2, 0}));
+  auto self = [](int key) { return key; };
+  int outside = 2;
+  EXPECT_THROW(make(ops::PlaceKey<int, int, decltype(self)>::of(self, 2))->place(&outside, sizeof outside, 1, to), Error);
 }
 
 TEST(Foreach, CallsOfEach) {

@@ -301,6 +301,7 @@ std::unique_ptr<Cursor> Pipeline::node(std::uint32_t id, std::int64_t whenMs, st
       return std::make_unique<RunPull>(*this, node, std::move(inputs), passes, pins);
     }
     case proto::NODE_UNION:
+    case proto::NODE_CONCAT:
     case proto::NODE_COALESCE: return std::make_unique<Concat>(*this, id, std::move(inputs), pins);
     default: throwError(ErrorKind::kInvalidArgument, "a node of a kind that this version does not know");
   }

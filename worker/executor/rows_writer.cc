@@ -53,8 +53,14 @@ void SegmentWriter::place(Chunk in) {
   if (to_.size() < in.size) to_.resize(in.size);
   if (hashed_) {
     if (hashes_.size() < in.size) hashes_.resize(in.size);
-    type_.keyHash(in.data, in.size, hashes_.data());
-    if (buckets_ == 1) {
+    if (buckets_ != 1 || !routing_.placer) type_.keyHash(in.data, in.size, hashes_.data());
+    if (routing_.placer) {
+      routing_.placer->place(in.data, type_.size, in.size, to_.data());
+      if (buckets_ != 1) {
+        int shift = std::countr_zero(64 / buckets_);
+        for (std::size_t i = 0; i < in.size; ++i) to_[i] = to_[i] * buckets_ + (bucketOf(hashes_[i]) >> shift);
+      }
+    } else if (buckets_ == 1) {
       for (std::size_t i = 0; i < in.size; ++i) to_[i] = partitionOfHash(hashes_[i], routing_.reducers, routing_.defaulted);
     } else {
       int shift = std::countr_zero(64 / buckets_);

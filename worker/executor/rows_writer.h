@@ -33,6 +33,7 @@ struct Routing {
   proto::Exchange exchange = proto::EXCHANGE_HASH;
   std::uint32_t reducers = 1;  // of a broadcast: 1, which all partitions read
   bool defaulted = false;      // partitions are ranges of key groups
+  KeyPlacer* placer = nullptr;  // names the reducer in place of the hash
 };
 
 // Splits a map partition's records by reducer. Above its share of memory it hands a run to the store and goes on; from the second

@@ -20,8 +20,8 @@ constexpr std::size_t kFileBufferBytes = 256 << 10;
 
 class ExchangeSink final : public Sink {
  public:
-  ExchangeSink(const TypeDesc& type, Routing routing, TaskRun& run)
-      : writer_(type, routing, run.runtime().taskShareBytes() / 4, run.store()) {}
+  ExchangeSink(const TypeDesc& type, Routing routing, std::unique_ptr<Operator> placer, TaskRun& run)
+      : placer_(std::move(placer)), writer_(type, routing, run.runtime().taskShareBytes() / 4, run.store()) {}
   bool write(Chunk in) override {
     writer_.write(in);
     return true;
@@ -29,6 +29,7 @@ class ExchangeSink final : public Sink {
   void finish(TaskDone& done) override { done.segments = writer_.finish(); }
 
  private:
+  std::unique_ptr<Operator> placer_;
   SegmentWriter writer_;
 };
 
@@ -139,6 +140,18 @@ Routing routingOf(const PlanView& view, ExchangeId exchange, const Facts& facts)
   return routing;
 }
 
+std::unique_ptr<Sink> makeExchangeSink(ExchangeId exchange, const TypeDesc& type, TaskRun& run) {
+  const PlanView& view = run.plan().view;
+  Routing routing = routingOf(view, exchange, *run.spec().facts);
+  std::unique_ptr<Operator> placer;
+  if (std::uint32_t node = view.node(exchange.node).edges(int(exchange.edge)).placer()) {
+    std::string_view captures = run.spec().template_->capturesOf(node);
+    placer.reset(run.plan().codeOf(node).op->make(captures.data(), captures.size()));
+    routing.placer = static_cast<KeyPlacer*>(placer.get());
+  }
+  return std::make_unique<ExchangeSink>(type, routing, std::move(placer), run);
+}
+
 std::unique_ptr<Sink> makeOutputSink(const proto::Output& output, const TypeDesc& type, TaskRun& run) {
   const TaskSpec& spec = run.spec();
   switch (output.kind()) {
@@ -178,7 +191,7 @@ std::unique_ptr<Sink> makeSink(TaskRun& run) {
   const NodeCode& code = run.plan().codeOf(stage.root);
   switch (stage.sink) {
     case Stage::Sink::kExchange:
-      return std::make_unique<ExchangeSink>(*code.type, routingOf(view, stage.exchange, *run.spec().facts), run);
+      return makeExchangeSink(stage.exchange, *code.type, run);
     case Stage::Sink::kKeep: {
       const proto::Keep& keep = view.node(stage.root).keep();
       return std::make_unique<RowsSink>(*code.type, keep.state() ? ObjectKind::kState : ObjectKind::kKept,

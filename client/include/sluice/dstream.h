@@ -53,6 +53,7 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
   using Own = owned_t<T>;
   using K = owned_t<typename Base::Key>;
   using V = owned_t<typename Base::Value>;
+  using By = typename Base::By;
 
  public:
   static constexpr bool kStream = true;
@@ -79,7 +80,7 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
       return DStream<Own>(detail::gathered<Own, Own>(each, ops::Reduce<Own, F>::of(f), m));
     }
   }
-  auto countByValue(int partitions = 0, CallSite at = CallSite::here()) const {
+  auto countByValue(const Partitioner<Own>& partitions = 0, CallSite at = CallSite::here()) const {
     if constexpr (Base::kBroken) return DStream<Broken>();
     else if constexpr (!detail::shuffles<T>()) return DStream<Broken>();
     else {
@@ -135,7 +136,7 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
   DStream<std::int64_t> countByWindow(Duration length, Duration slide = {}, CallSite at = CallSite::here()) const {
     return count(at).reduceByWindow(detail::Plus(), detail::Minus(), length, slide, at);
   }
-  auto countByValueAndWindow(Duration length, Duration slide = {}, int partitions = 0, CallSite at = CallSite::here()) const {
+  auto countByValueAndWindow(Duration length, Duration slide = {}, const Partitioner<Own>& partitions = 0, CallSite at = CallSite::here()) const {
     if constexpr (Base::kBroken) return DStream<Broken>();
     else if constexpr (!detail::shuffles<T>()) return DStream<Broken>();
     else {
@@ -154,7 +155,7 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
     else return reduce(f, at).map(detail::UnderOneKey(), at).reduceByKeyAndWindow(f, std::move(inverse), length, slide, 1, ops::KeepAll(), at).values(at);
   }
   // Reduces each batch, and the window's batches again.
-  template <class F> auto reduceByKeyAndWindow(F f, Duration length, Duration slide = {}, int partitions = 0, CallSite at = CallSite::here()) const {
+  template <class F> auto reduceByKeyAndWindow(F f, Duration length, Duration slide = {}, const By& partitions = 0, CallSite at = CallSite::here()) const {
     if constexpr (Base::kBroken) return DStream<Broken>();
     else if constexpr (!Base::kPairs) {
       static_assert(never<F>, "sluice: reduceByKeyAndWindow needs records that are std::pair<K, V>; make them with map or keyBy first");
@@ -164,7 +165,7 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
   // From the previous window: f adds what enters, inverse(V, V) takes away what leaves. Keys stay until filter(std::pair<K, V>) is false
   // for them. Needs a checkpoint directory.
   template <class F, class Inv, class Filter = ops::KeepAll> requires(!std::is_convertible_v<Inv, Duration>)
-  auto reduceByKeyAndWindow(F f, Inv inverse, Duration length, Duration slide = {}, int partitions = 0, Filter filter = {},
+  auto reduceByKeyAndWindow(F f, Inv inverse, Duration length, Duration slide = {}, const By& partitions = 0, Filter filter = {},
                             CallSite at = CallSite::here()) const {
     if constexpr (Base::kBroken) return DStream<Broken>();
     else if constexpr (!Base::kPairs) {
@@ -173,7 +174,7 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
     } else if constexpr (!detail::usable<Inv, V, V>()) return DStream<Broken>();
     else return slid(this->reduceByKey(f, partitions, at), f, std::move(inverse), std::move(filter), length, slide, method("reduceByKeyAndWindow", at));
   }
-  auto groupByKeyAndWindow(Duration length, Duration slide = {}, int partitions = 0, CallSite at = CallSite::here()) const {
+  auto groupByKeyAndWindow(Duration length, Duration slide = {}, const By& partitions = 0, CallSite at = CallSite::here()) const {
     if constexpr (Base::kBroken) return DStream<Broken>();
     else if constexpr (!Base::kPairs) {
       static_assert(never<DStream<T>>, "sluice: groupByKeyAndWindow needs records that are std::pair<K, V>; make them with map or keyBy first");
@@ -184,12 +185,12 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
   // ---- State ----
   // f(std::vector<V> values, std::optional<S> state) -> std::optional<S>, for every known key in every batch; none forgets the key. Needs
   // a checkpoint directory. S is read from f's signature, or named: updateStateByKey<long>([](auto values, auto state) {...}).
-  template <class State = void, class F> auto updateStateByKey(F f, int partitions = 0, CallSite at = CallSite::here()) const {
+  template <class State = void, class F> auto updateStateByKey(F f, const By& partitions = 0, CallSite at = CallSite::here()) const {
     return updated<State>(std::move(f), partitions, static_cast<const RDD<Broken>*>(nullptr), at);
   }
   // The first batch begins from the pairs of `initial`, which is asked for at start().
   template <class State = void, class F, class S>
-  auto updateStateByKey(F f, int partitions, const RDD<std::pair<K, S>>& initial, CallSite at = CallSite::here()) const {
+  auto updateStateByKey(F f, const By& partitions, const RDD<std::pair<K, S>>& initial, CallSite at = CallSite::here()) const {
     return updated<State>(std::move(f), partitions, &initial, at);
   }
 
@@ -273,7 +274,7 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
 
   static std::uint32_t shifts(Duration length, Duration step) { return std::uint32_t(length.milliseconds() / step.milliseconds()); }
 
-  template <class State, class F, class Initial = RDD<Broken>> auto updated(F f, int partitions, const Initial* initial, CallSite at) const {
+  template <class State, class F, class Initial = RDD<Broken>> auto updated(F f, const By& partitions, const Initial* initial, CallSite at) const {
     using Found = typename detail::StateOf<F>::type;
     using S = std::conditional_t<std::is_void_v<State>, Found, State>;
     if constexpr (Base::kBroken) return DStream<Broken>();
@@ -289,15 +290,15 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
       using Op = ops::UpdateState<K, V, S, F>;
       using Pair = std::pair<K, S>;
       detail::Method m = method("updateStateByKey", at);
-      std::uint32_t n = detail::shufflePartitions({node_}, partitions, m.name);
-      detail::NodeFacts facts = m.facts(typeDesc<Pair>(), detail::Layout::kByKey, n);
+      detail::Placement to = detail::placementOf({node_}, partitions, m);
+      detail::NodeFacts facts = m.keyed(typeDesc<Pair>(), to);
       facts.state = true;
       detail::NodeInput own{{}, detail::Exchange::kNone, typeDesc<typename Op::Known>()};
-      detail::NodeInput values = detail::keyedInput<std::pair<K, V>, typename Op::Input>(node_, n, m);
+      detail::NodeInput values = detail::keyedInput<T, std::pair<K, V>, typename Op::Input>(node_, to, m);
       if constexpr (std::is_same_v<Initial, RDD<Pair>>) {
         if (initial) {
           auto first = detail::addFirstBatch(*detail::streamOf(node_), initial->node(), m.facts(typeDesc<Pair>()));
-          detail::NodeInput begin{first, detail::Exchange::kHash, typeDesc<typename Op::Known>()};
+          detail::NodeInput begin = detail::exchanged<Pair>(first, typeDesc<typename Op::Known>(), to, m);
           return DStream<Pair>(detail::addPull({own, values, begin}, Op::of(std::move(f)), facts));
         }
       }

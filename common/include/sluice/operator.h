@@ -103,6 +103,13 @@ class SLUICE_EXPORT PullOperator : public Operator {
   virtual bool next(Cursor* const* inputs, std::size_t count, Chunk& out, TaskContext& task) = 0;
 };
 
+// A partitioner: names the reducers of an exchange's records by their keys.
+class SLUICE_EXPORT KeyPlacer : public Operator {
+ public:
+  // n records of `stride` bytes, whose keys lie `stride` apart from firstKey on.
+  virtual void place(const void* firstKey, std::size_t stride, std::size_t n, std::uint32_t* to) = 0;
+};
+
 // Constant descriptor of an operator type, shipped as (image, offset) together with the bytes of what its function captured.
 struct OpDesc {
   static constexpr std::uint64_t kMagic = 0x4f64'7079'5474'6c53;
@@ -111,6 +118,7 @@ struct OpDesc {
     kPull,       // make() gives a PullOperator
     kPullByKey,  // likewise, and its result over all keys is the concatenation of its results over disjoint sets of keys:
                  // when its input does not fit into memory the engine runs it once per set
+    kPlacer,     // make() gives a KeyPlacer
   };
   std::uint64_t magic;
   const char* signature;  // for messages

@@ -12,6 +12,7 @@
 #include "sluice/ops/group.h"
 #include "sluice/ops/map.h"
 #include "sluice/ops/place.h"
+#include "sluice/partitioner.h"
 #include "sluice/typed.h"
 
 namespace sluice {
@@ -68,6 +69,12 @@ struct Method {
     facts.layout = layout, facts.partitions = partitions, facts.stream = stream;
     return facts;
   }
+  // Records that lie by key.
+  NodeFacts keyed(const TypeDesc* type, const Placement& placement) const {
+    NodeFacts facts = this->facts(type, Layout::kByKey, placement.partitions);
+    facts.placer = placement.placer;
+    return facts;
+  }
 };
 
 template <class Out> NodeRef step(const NodeRef& in, const OpRef& op, const Method& method, Layout layout = Layout::kUnknown) {
@@ -78,43 +85,63 @@ template <class Read, class Out> NodeRef gathered(const NodeRef& in, const OpRef
   return addPull({NodeInput{in, Exchange::kGather, typeDesc<Read>()}}, op, method.facts(typeDesc<Out>()));
 }
 
+template <class K> Placement placementOf(std::initializer_list<NodeRef> inputs, const Partitioner<K>& by, const Method& method) {
+  return shufflePlacement(inputs, by.numPartitions(), by.placer(), method.name);
+}
+
+template <class T> struct ToOwned {
+  owned_t<T> operator()(T&& record) const { return toRecord<owned_t<T>>(std::move(record)); }
+};
 // Lends the key to operators that read keys as views.
 struct LendKey {
   template <class K, class V> std::pair<view_t<K>, V> operator()(std::pair<K, V>&& record) const { return {record.first, std::move(record.second)}; }
 };
 
-// The input of a keyed operator: Own is the owned record, Read the one that the operator reads.
-template <class Own, class Read> NodeInput keyedInput(const NodeRef& in, std::uint32_t partitions, const Method& method) {
-  if (!liesByKey(in, partitions)) return {in, Exchange::kHash, typeDesc<Read>()};
+// An edge on which the records T of a key come to one partition, read as `read`.
+template <class T> NodeInput exchanged(const NodeRef& in, const TypeDesc* read, const Placement& to, const Method& method) {
+  using Key = typename KeyOf<T>::type;
+  using Own = owned_t<Key>;
+  NodeRef from = in;
+  constexpr bool owned = std::is_same_v<Key, Own>;
+  if constexpr (!owned && !std::is_same_v<Key, view_t<Own>>) {
+    if (to.placer) from = step<owned_t<T>>(in, ops::Map<T, owned_t<T>, ToOwned<T>>::of({}), method, Layout::kSame);
+    return {from, Exchange::kHash, read, {}, 0, {}, placerFor(from, to.placer, false, method.site)};
+  } else {
+    return {from, Exchange::kHash, read, {}, 0, {}, placerFor(from, to.placer, !owned, method.site)};
+  }
+}
+
+// The input of a keyed operator: T is the record of `in`, Own the owned one, Read the one that the operator reads.
+template <class T, class Own, class Read> NodeInput keyedInput(const NodeRef& in, const Placement& to, const Method& method) {
+  if (!liesByKey(in, to)) return exchanged<T>(in, typeDesc<Read>(), to, method);
   if constexpr (std::is_same_v<Own, Read>) return {in};
   else return {step<Read>(in, ops::Map<Own, Read, LendKey>::of({}), method, Layout::kSame)};
 }
 
 template <class K, class V, class C, class Create, class MergeV, class MergeC>
-NodeRef combined(const NodeRef& in, Create create, MergeV mergeValue, MergeC merge, int partitions, const Method& method) {
+NodeRef combined(const NodeRef& in, Create create, MergeV mergeValue, MergeC merge, const Partitioner<owned_t<K>>& by, const Method& method) {
   using Key = owned_t<K>;
   using Made = std::pair<Key, C>;
   using Merge = ops::Merge<Key, C, MergeC>;
-  std::uint32_t n = shufflePartitions({in}, partitions, method.name);
+  Placement to = placementOf({in}, by, method);
   NodeRef mapSide = step<Made>(in, ops::Combine<K, V, C, Create, MergeV>::of(std::move(create), std::move(mergeValue)), method, Layout::kSame);
-  return addPull({keyedInput<Made, typename Merge::Input>(mapSide, n, method)}, Merge::of(std::move(merge)),
-                 method.facts(typeDesc<Made>(), Layout::kByKey, n));
+  return addPull({keyedInput<Made, Made, typename Merge::Input>(mapSide, to, method)}, Merge::of(std::move(merge)),
+                 method.keyed(typeDesc<Made>(), to));
 }
 
-template <class K, class V> NodeRef grouped(const NodeRef& in, int partitions, const Method& method) {
+template <class K, class V> NodeRef grouped(const NodeRef& in, const Partitioner<owned_t<K>>& by, const Method& method) {
   using Op = ops::Group<owned_t<K>, owned_t<V>>;
-  std::uint32_t n = shufflePartitions({in}, partitions, method.name);
-  return addPull({keyedInput<std::pair<owned_t<K>, owned_t<V>>, typename Op::Input>(in, n, method)}, Op::of(),
-                 method.facts(typeDesc<typename Op::Record>(), Layout::kByKey, n));
+  Placement to = placementOf({in}, by, method);
+  return addPull({keyedInput<std::pair<K, V>, std::pair<owned_t<K>, owned_t<V>>, typename Op::Input>(in, to, method)}, Op::of(),
+                 method.keyed(typeDesc<typename Op::Record>(), to));
 }
 
-// pair<K, tuple<vector<V>…>> of inputs that hold pair<K, V> each.
-template <class K, class... V, class... Node> NodeRef cogrouped(int partitions, const Method& method, const Node&... in) {
-  using Key = owned_t<K>;
-  using Op = ops::Cogroup<Key, owned_t<V>...>;
-  std::uint32_t n = shufflePartitions({in...}, partitions, method.name);
-  return addPull({keyedInput<std::pair<Key, owned_t<V>>, std::pair<view_t<Key>, owned_t<V>>>(in, n, method)...}, Op::of(),
-                 method.facts(typeDesc<typename Op::Record>(), Layout::kByKey, n));
+// pair<Key, tuple<vector<V>…>> of inputs whose records T are pairs.
+template <class Key, class... T, class... Node> NodeRef cogrouped(const Partitioner<Key>& by, const Method& method, const Node&... in) {
+  using Op = ops::Cogroup<Key, owned_t<typename T::second_type>...>;
+  Placement to = placementOf({in...}, by, method);
+  return addPull({keyedInput<T, owned_t<T>, std::pair<view_t<Key>, owned_t<typename T::second_type>>>(in, to, method)...}, Op::of(),
+                 method.keyed(typeDesc<typename Op::Record>(), to));
 }
 
 // Each value of one side with each of the other, made while they are read. An outer side without values gives one std::nullopt.

@@ -8,6 +8,7 @@
 
 #include "sluice/abi.h"
 #include "sluice/buffer.h"
+#include "sluice/detail/placer.h"
 #include "sluice/detail/ref.h"
 #include "sluice/error.h"
 #include "sluice/shipped.h"
@@ -39,6 +40,7 @@ enum class Exchange : std::uint8_t {
   kHash,    // by key; becomes kNone where the input already lies that way
   kDirect,  // the record is std::pair<std::uint32_t partition, T>
   kGather,  // everything to one partition
+  kBroadcast,  // everything to every partition
 };
 
 struct NodeInput {
@@ -48,13 +50,14 @@ struct NodeInput {
   Duration firstShift;            // reads the values at t - firstShift - i * shiftStep, 0 <= i < shifts
   std::uint32_t shifts = 0;
   Duration shiftStep;
+  NodeRef placer;                 // kHash: names the reducers in place of the hash (see placerFor)
 };
 
 // What is known of how a node's records lie.
 enum class Layout : std::uint8_t {
   kUnknown,
   kSame,   // as its (first) input's: keys and partitions did not change
-  kByKey,  // by the hash of the key, in `partitions` partitions (0: the default number)
+  kByKey,  // by the key: in `partitions` partitions (0: the default number), by `placer` or the hash
 };
 
 struct NodeFacts {
@@ -62,6 +65,7 @@ struct NodeFacts {
   CallSite site;
   const TypeDesc* type;  // of its records
   std::uint32_t partitions = 0;
+  PlacerRef placer;
   Layout layout = Layout::kUnknown;
   bool stream = false;      // made by a method of DStream: refused once the stream has started
   bool state = false;       // reads itself at t - slide; kept and checkpointed
@@ -84,10 +88,15 @@ SLUICE_EXPORT NodeRef addRange(ContextCore& context, std::int64_t from, std::int
 // Lines of the files that `paths` names: a file, directory, glob, or several with commas between.
 SLUICE_EXPORT NodeRef addTextFiles(ContextCore& context, std::string_view paths, std::size_t atLeast, const NodeFacts& facts);
 
-// How many partitions a shuffle over these inputs makes: what was named, else as the input with most that already lies by key, else the default (0).
-SLUICE_EXPORT std::uint32_t shufflePartitions(std::initializer_list<NodeRef> inputs, int named, const char* method);
-// Whether the node lies by key in that many partitions (0: the default number): then it needs no exchange.
-SLUICE_EXPORT bool liesByKey(const NodeRef& node, std::uint32_t partitions);
+// How a shuffle over these inputs lays its records: as named, else as the input with most partitions that already lies by key, else by the
+// hash over the default number (0).
+SLUICE_EXPORT Placement shufflePlacement(std::initializer_list<NodeRef> inputs, int named, const PlacerRef& placer, const char* method);
+// Whether the node lies that way: then it needs no exchange.
+SLUICE_EXPORT bool liesByKey(const NodeRef& node, const Placement& placement);
+// The edge's placer for records of `input`, whose keys are views or owned; null by hash.
+SLUICE_EXPORT NodeRef placerFor(const NodeRef& input, const PlacerRef& placer, bool views, CallSite site);
+// How the node lies by key: false if it does not.
+SLUICE_EXPORT bool layoutOf(const NodeRef& node, Placement& placement);
 // Partitions of a node of a batch job.
 SLUICE_EXPORT std::uint32_t partitionsOf(const NodeRef& node);
 SLUICE_EXPORT ContextRef contextOf(const NodeRef& node);
@@ -138,6 +147,8 @@ SLUICE_EXPORT JobRows runJobOn(const NodeRef& node, const std::uint32_t* partiti
 SLUICE_EXPORT void runForEffects(const NodeRef& node, const char* action, CallSite site);
 // Rows are lines: writes them into a new directory.
 SLUICE_EXPORT void saveText(const NodeRef& node, std::string_view directory, CallSite site);
+// How many exchanges lie between the node and its sources.
+SLUICE_EXPORT std::size_t exchangesOf(const NodeRef& node);
 // Whether a job over the node recomputes an exchange, so that asking for its partitions bit by bit would be dear.
 SLUICE_EXPORT bool readsExchange(const NodeRef& node);
 

@@ -27,6 +27,7 @@ template <template <class> class H, class T> class Transforms {
   using Record = T;
   using Key = typename PairOf<T>::Key;
   using Value = typename PairOf<T>::Value;
+  using By = Partitioner<owned_t<Key>>;  // a number is one, by hash
 
   // ---- Of any records ----
   template <class F> auto map(F f, CallSite at = CallSite::here()) const {
@@ -128,7 +129,7 @@ template <template <class> class H, class T> class Transforms {
     else return H<std::pair<Value, Key>>(step<std::pair<Value, Key>>(node_, ops::Swap<T>::of(), method("swap", at)));
   }
   // One value of each key, by f(V, V) -> V, which is associative and commutative.
-  template <class F> auto reduceByKey(F f, int partitions = 0, CallSite at = CallSite::here()) const {
+  template <class F> auto reduceByKey(F f, const By& partitions = 0, CallSite at = CallSite::here()) const {
     if constexpr (kBroken) return H<Broken>();
     else if constexpr (!kPairs) { SLUICE_NEEDS_PAIRS("reduceByKey"); return H<Broken>(); }
     else if constexpr (!shuffles<Key, Value>()) return H<Broken>();
@@ -138,7 +139,7 @@ template <template <class> class H, class T> class Transforms {
       return H<std::pair<owned_t<Key>, C>>(combined<Key, Value, C>(node_, ops::AsValue<C>(), f, f, partitions, method("reduceByKey", at)));
     }
   }
-  auto groupByKey(int partitions = 0, CallSite at = CallSite::here()) const {
+  auto groupByKey(const By& partitions = 0, CallSite at = CallSite::here()) const {
     if constexpr (kBroken) return H<Broken>();
     else if constexpr (!kPairs) { SLUICE_NEEDS_PAIRS("groupByKey"); return H<Broken>(); }
     else if constexpr (!shuffles<Key, Value>()) return H<Broken>();
@@ -146,7 +147,7 @@ template <template <class> class H, class T> class Transforms {
   }
   // create(V) -> C, mergeValue(C, V) -> C, mergeCombiners(C, C) -> C.
   template <class Create, class MergeV, class MergeC>
-  auto combineByKey(Create create, MergeV mergeValue, MergeC mergeCombiners, int partitions = 0, CallSite at = CallSite::here()) const {
+  auto combineByKey(Create create, MergeV mergeValue, MergeC mergeCombiners, const By& partitions = 0, CallSite at = CallSite::here()) const {
     if constexpr (kBroken) return H<Broken>();
     else if constexpr (!kPairs) { SLUICE_NEEDS_PAIRS("combineByKey"); return H<Broken>(); }
     else if constexpr (!usable<Create, owned_t<Value>>()) return H<Broken>();
@@ -159,35 +160,30 @@ template <template <class> class H, class T> class Transforms {
       }
     }
   }
-  // Pairs by the hash of their key.
-  auto partitionBy(int partitions, CallSite at = CallSite::here()) const {
+  // Pairs by their key. A dataset that lies that way already is given back as it is.
+  auto partitionBy(const By& by, CallSite at = CallSite::here()) const {
     if constexpr (kBroken) return H<Broken>();
     else if constexpr (!kPairs) { SLUICE_NEEDS_PAIRS("partitionBy"); return H<Broken>(); }
     else if constexpr (!shuffles<Key, Value>()) return H<Broken>();
     else {
       using Own = owned_t<T>;
       Method m = method("partitionBy", at);
-      std::uint32_t n = atLeastOne(partitions, m);
-      if (liesByKey(node_, n)) {
+      Placement to{atLeastOne(by.numPartitions(), m), by.placer()};
+      if (liesByKey(node_, to)) {
         if constexpr (std::is_same_v<Own, T>) return H<Own>(node_);
       }
-      return H<Own>(addPull({NodeInput{node_, Exchange::kHash, typeDesc<Own>()}}, ops::Map<Own, Own, Same>::of({}), m.facts(typeDesc<Own>(), Layout::kByKey, n)));
+      return H<Own>(addPull({exchanged<T>(node_, typeDesc<Own>(), to, m)}, ops::Map<Own, Own, Same>::of({}), m.keyed(typeDesc<Own>(), to)));
     }
   }
-  // By a partitioner of the application: f(key) names the partition, 0 up to partitions - 1.
+  // By a function of the application: f(key) names the partition, 0 up to partitions - 1.
   template <class F> requires(!std::is_convertible_v<F, CallSite>) auto partitionBy(int partitions, F f, CallSite at = CallSite::here()) const {
     if constexpr (kBroken) return H<Broken>();
     else if constexpr (!kPairs) { SLUICE_NEEDS_PAIRS("partitionBy"); return H<Broken>(); }
-    else if constexpr (!usable<F, const Key>() || !stores<T>()) return H<Broken>();
-    else {
-      Method m = method("partitionBy", at);
-      std::uint32_t n = atLeastOne(partitions, m);
-      return H<owned_t<T>>(placed<owned_t<T>>(ops::DirectBy<T, OnKey<F>>::of({std::move(f)}, n), n, m));
-    }
+    else return partitionBy(By(partitions, std::move(f)), at);
   }
 
   // ---- Of two: the key with what both sides have of it ----
-  template <class W> auto cogroup(const H<W>& other, int partitions = 0, CallSite at = CallSite::here()) const {
+  template <class W> auto cogroup(const H<W>& other, const By& partitions = 0, CallSite at = CallSite::here()) const {
     if constexpr (kBroken || std::is_same_v<W, Broken>) return H<Broken>();
     else if constexpr (!kPairs || !is_pair<W>::value) { SLUICE_NEEDS_PAIRS("cogroup"); return H<Broken>(); }
     else if constexpr (!joins<W>()) return H<Broken>();
@@ -197,22 +193,22 @@ template <template <class> class H, class T> class Transforms {
       using In = std::pair<owned_t<Key>, std::tuple<std::vector<V>, std::vector<X>>>;
       using Out = std::pair<owned_t<Key>, std::pair<std::vector<V>, std::vector<X>>>;
       Method m = method("cogroup", at);
-      return H<Out>(step<Out>(cogrouped<Key, Value, typename W::second_type>(partitions, m, node_, other.node()), ops::Map<In, Out, AsPair>::of({}), m, Layout::kSame));
+      return H<Out>(step<Out>(cogrouped<owned_t<Key>, T, W>(partitions, m, node_, other.node()), ops::Map<In, Out, AsPair>::of({}), m, Layout::kSame));
     }
   }
-  template <class W> auto join(const H<W>& other, int partitions = 0, CallSite at = CallSite::here()) const {
+  template <class W> auto join(const H<W>& other, const By& partitions = 0, CallSite at = CallSite::here()) const {
     if constexpr (!kBroken && (!kPairs || !is_pair<W>::value) && !std::is_same_v<W, Broken>) { SLUICE_NEEDS_PAIRS("join"); return H<Broken>(); }
     else return crossed<false, false>(other, partitions, method("join", at));
   }
-  template <class W> auto leftOuterJoin(const H<W>& other, int partitions = 0, CallSite at = CallSite::here()) const {
+  template <class W> auto leftOuterJoin(const H<W>& other, const By& partitions = 0, CallSite at = CallSite::here()) const {
     if constexpr (!kBroken && (!kPairs || !is_pair<W>::value) && !std::is_same_v<W, Broken>) { SLUICE_NEEDS_PAIRS("leftOuterJoin"); return H<Broken>(); }
     else return crossed<false, true>(other, partitions, method("leftOuterJoin", at));
   }
-  template <class W> auto rightOuterJoin(const H<W>& other, int partitions = 0, CallSite at = CallSite::here()) const {
+  template <class W> auto rightOuterJoin(const H<W>& other, const By& partitions = 0, CallSite at = CallSite::here()) const {
     if constexpr (!kBroken && (!kPairs || !is_pair<W>::value) && !std::is_same_v<W, Broken>) { SLUICE_NEEDS_PAIRS("rightOuterJoin"); return H<Broken>(); }
     else return crossed<true, false>(other, partitions, method("rightOuterJoin", at));
   }
-  template <class W> auto fullOuterJoin(const H<W>& other, int partitions = 0, CallSite at = CallSite::here()) const {
+  template <class W> auto fullOuterJoin(const H<W>& other, const By& partitions = 0, CallSite at = CallSite::here()) const {
     if constexpr (!kBroken && (!kPairs || !is_pair<W>::value) && !std::is_same_v<W, Broken>) { SLUICE_NEEDS_PAIRS("fullOuterJoin"); return H<Broken>(); }
     else return crossed<true, true>(other, partitions, method("fullOuterJoin", at));
   }
@@ -255,12 +251,6 @@ template <template <class> class H, class T> class Transforms {
     return std::uint32_t(partitions);
   }
 
-  template <class F> struct OnKey {
-    using SluiceInner = F;
-    F f;
-    template <class P> auto operator()(const P& record) { return f(record.first); }
-  };
-
   // `place` gives pair<partition, T>; the exchange takes each record there.
   template <class Own> NodeRef placed(const OpRef& place, std::uint32_t partitions, const Method& m) const {
     using Placed = std::pair<std::uint32_t, T>;
@@ -274,7 +264,7 @@ template <template <class> class H, class T> class Transforms {
     return std::is_same_v<owned_t<Key>, owned_t<typename W::first_type>> && shuffles<Key, Value, typename W::second_type>();
   }
 
-  template <bool leftOptional, bool rightOptional, class W> auto crossed(const H<W>& other, int partitions, const Method& m) const {
+  template <bool leftOptional, bool rightOptional, class W> auto crossed(const H<W>& other, const By& partitions, const Method& m) const {
     if constexpr (kBroken || std::is_same_v<W, Broken>) return H<Broken>();
     else if constexpr (!joins<W>()) return H<Broken>();
     else {
@@ -282,7 +272,7 @@ template <template <class> class H, class T> class Transforms {
       using X = owned_t<typename W::second_type>;
       using In = std::pair<owned_t<Key>, std::tuple<std::vector<V>, std::vector<X>>>;
       using Out = typename Crossing<owned_t<Key>, V, X, leftOptional, rightOptional>::value_type;
-      return H<Out>(step<Out>(cogrouped<Key, Value, typename W::second_type>(partitions, m, node_, other.node()),
+      return H<Out>(step<Out>(cogrouped<owned_t<Key>, T, W>(partitions, m, node_, other.node()),
                               ops::FlatMap<In, Out, Cross<leftOptional, rightOptional>>::of({}), m, Layout::kSame));
     }
   }

@@ -1,0 +1,111 @@
+// Transformations that RDDs have and streams have not.
+#pragma once
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "sluice/detail/transforms.h"
+
+namespace sluice {
+inline namespace SLUICE_ABI {
+
+template <class T> class RDD;
+
+namespace detail {
+
+// create of an aggregation that begins from a value: f(zero, v).
+template <class F> struct FromZero {
+  using SluiceInner = F;
+  F f;
+  template <class V, class A> auto operator()(V&& value, const A& zero) {
+    A start(zero);
+    return ops::mergeInto<A>(f, start, value);
+  }
+};
+
+template <class T> class RddTransforms : public Transforms<RDD, T> {
+  using Base = Transforms<RDD, T>;
+  using Own = owned_t<T>;
+
+ public:
+  using typename Base::By;
+  using typename Base::Key;
+  using typename Base::Value;
+
+  // ---- Transformations that streams do not have ----
+  template <class F> auto mapPartitionsWithIndex(F f, bool preservesPartitioning = false, CallSite at = CallSite::here()) const {
+    if constexpr (kBroken) return RDD<Broken>();
+    else if constexpr (!std::is_invocable_v<F&, int, Iterator<T>&>) {
+      static_assert(never<F>, "sluice: mapPartitionsWithIndex needs a function that takes (int, sluice::Iterator<T>&) and returns a range");
+      return RDD<Broken>();
+    } else {
+      using Out = record_t<T, range_value_t<std::invoke_result_t<F&, int, Iterator<T>&>>>;
+      return RDD<Out>(step<Out>(node_, ops::MapPartitionsWithIndex<T, Out, F>::of(std::move(f)), method("mapPartitionsWithIndex", at),
+                                        preservesPartitioning ? Layout::kSame : Layout::kUnknown));
+    }
+  }
+  template <class F> auto keyBy(F f, CallSite at = CallSite::here()) const {
+    if constexpr (kBroken) return RDD<Broken>();
+    else if constexpr (!usable<F, const T>()) return RDD<Broken>();
+    else {
+      using Out = record_t<T, std::pair<result_t<F, const T>, T>>;
+      return RDD<Out>(step<Out>(node_, ops::KeyBy<T, Out, F>::of(std::move(f)), method("keyBy", at)));
+    }
+  }
+  auto distinct(const Partitioner<Own>& partitions = 0, CallSite at = CallSite::here()) const {
+    if constexpr (kBroken) return RDD<Broken>();
+    else if constexpr (!shuffles<T>()) return RDD<Broken>();
+    else {
+      using Marked = std::pair<Own, Unit>;
+      Method m = method("distinct", at);
+      auto marked = step<std::pair<T, Unit>>(node_, ops::PairWithUnit<T>::of(), m);
+      auto one = combined<T, Unit, Unit>(marked, ops::AsValue<Unit>(), ops::KeepFirst(), ops::KeepFirst(), partitions, m);
+      return RDD<Own>(step<Own>(one, ops::Keys<Marked>::of(), m));
+    }
+  }
+  // f(A, V) -> A from `zero` in each partition, combine(A, A) -> A between them.
+  template <class A, class SeqF, class CombF>
+  auto aggregateByKey(const A& zero, SeqF f, CombF combine, const By& partitions = 0, CallSite at = CallSite::here()) const {
+    if constexpr (kBroken) return RDD<Broken>();
+    else if constexpr (!kPairs) {
+      static_assert(never<A>, "sluice: aggregateByKey needs records that are std::pair<K, V>; make them with map or keyBy first");
+      return RDD<Broken>();
+    } else {
+      return this->combineByKey(with(FromZero<SeqF>{f}, zero), f, std::move(combine), partitions, at);
+    }
+  }
+  template <class F> auto foldByKey(const owned_t<Value>& zero, F f, const By& partitions = 0, CallSite at = CallSite::here()) const {
+    if constexpr (kBroken) return RDD<Broken>();
+    else if constexpr (!kPairs) {
+      static_assert(never<F>, "sluice: foldByKey needs records that are std::pair<K, V>; make them with map or keyBy first");
+      return RDD<Broken>();
+    } else {
+      return this->combineByKey(with(FromZero<F>{f}, zero), f, f, partitions, at);
+    }
+  }
+  // Fewer partitions, of neighbours; without an exchange unless `shuffle`.
+  auto coalesce(int partitions, bool shuffle = false, CallSite at = CallSite::here()) const {
+    if constexpr (kBroken) return RDD<Broken>();
+    else {
+      Method m = method("coalesce", at);
+      std::uint32_t n = this->atLeastOne(partitions, m);
+      if constexpr (std::is_same_v<Own, T>) {
+        if (shuffle) return this->repartition(partitions, at);
+      } else if (shuffle) {
+        throwError(ErrorKind::kInvalidArgument, "coalesce with a shuffle gives owned text; use repartition");
+      }
+      return RDD<T>(addCoalesce(node_, m.facts(typeDesc<T>(), Layout::kUnknown, n)));
+    }
+  }
+
+ protected:
+  using Base::Base;
+  using Base::kBroken;
+  using Base::kPairs;
+  using Base::method;
+  using Base::node_;
+};
+
+}  // namespace detail
+}  // inline namespace SLUICE_ABI
+}  // namespace sluice

@@ -1,0 +1,169 @@
+// Partitioners: where keys lie, and which operations need no exchange for it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sluice/testing.h"
+
+namespace {
+
+using sluice::Context;
+using sluice::HashPartitioner;
+using sluice::Partitioner;
+using sluice::RangePartitioner;
+using sluice::RDD;
+using sluice::testing::Cluster;
+using sluice::testing::Shape;
+using Pair = std::pair<std::string, int>;
+
+void everywhere(const std::function<void(const Context&)>& body) {
+  for (Shape shape : {Shape::kLocal1, Shape::kLocal4, Shape::kSimulated, Shape::kInProcess}) {
+    SCOPED_TRACE(nameOf(shape));
+    Cluster cluster(shape);
+    body(cluster.context());
+  }
+}
+
+const std::vector<Pair> kPairs{{"a", 1}, {"bb", 2}, {"ccc", 3}, {"a", 4}, {"dd", 5}, {"eee", 6}};
+
+Partitioner<std::string> byLength() {
+  return {3, [](std::string_view key) { return key.size() - 1; }};
+}
+
+std::vector<std::vector<Pair>> layout(const RDD<Pair>& rdd) {
+  auto parts = rdd.glom().collect();
+  for (auto& part : parts) std::sort(part.begin(), part.end());
+  return parts;
+}
+
+// How many exchanges the lineage has.
+template <class T> int exchanges(const RDD<T>& rdd) {
+  return int(sluice::detail::exchangesOf(rdd.node()));
+}
+
+TEST(Partitioner, OfTheApplicationPlacesKeys) {
+  everywhere([](const Context& sc) {
+    auto laid = sc.parallelize(kPairs, 4).partitionBy(byLength());
+    EXPECT_EQ(layout(laid), (std::vector<std::vector<Pair>>{{{"a", 1}, {"a", 4}}, {{"bb", 2}, {"dd", 5}}, {{"ccc", 3}, {"eee", 6}}}));
+    EXPECT_EQ(laid.partitioner()->numPartitions(), 3);
+    EXPECT_EQ(layout(sc.parallelize(kPairs, 4).partitionBy(3, [](std::string_view key) { return key.size() - 1; })), layout(laid));
+  });
+}
+
+TEST(Partitioner, ViewsAndOwnedKeysLieTogether) {
+  everywhere([](const Context& sc) {
+    auto words = sc.parallelize(std::vector<std::string>{"a", "bb", "ccc", "a"}, 2);
+    // The key of this map is a view of the record while it is written to the exchange.
+    auto counts = words.map([](const std::string& word) { return std::pair(std::string_view(word), 1); }).reduceByKey(std::plus<>(), byLength());
+    EXPECT_EQ(layout(counts), (std::vector<std::vector<Pair>>{{{"a", 2}}, {{"bb", 1}}, {{"ccc", 1}}}));
+  });
+}
+
+TEST(Partitioner, EqualOnesJoinWithoutAnExchange) {
+  everywhere([](const Context& sc) {
+    auto left = sc.parallelize(kPairs, 4).partitionBy(byLength());
+    auto right = sc.parallelize(std::vector<Pair>{{"a", 10}, {"ccc", 30}}, 2).partitionBy(byLength());
+    EXPECT_EQ(exchanges(left), 1);
+    EXPECT_EQ(exchanges(left.join(right)), 2);
+    EXPECT_EQ(exchanges(left.join(right, byLength())), 2);
+    EXPECT_EQ(exchanges(left.reduceByKey(std::plus<>())), 1);
+    EXPECT_EQ(exchanges(left.mapValues([](int x) { return x + 1; }).groupByKey()), 1);
+    EXPECT_EQ(exchanges(left.union_(right).reduceByKey(std::plus<>())), 2);
+    // One side lies by no key: it comes to the other.
+    EXPECT_EQ(exchanges(left.join(sc.parallelize(kPairs, 2))), 2);
+    // Another number, or hash: both keys move.
+    EXPECT_EQ(exchanges(left.reduceByKey(std::plus<>(), 5)), 2);
+    EXPECT_EQ(exchanges(left.reduceByKey(std::plus<>(), HashPartitioner(3))), 2);
+    auto joined = left.join(right).collect();
+    std::sort(joined.begin(), joined.end());
+    using Joined = std::pair<std::string, std::pair<int, int>>;
+    EXPECT_EQ(joined, (std::vector<Joined>{{"a", {1, 10}}, {"a", {4, 10}}, {"ccc", {3, 30}}}));
+    auto other = left.join(sc.parallelize(std::vector<Pair>{{"a", 10}, {"ccc", 30}}, 2)).collect();
+    std::sort(other.begin(), other.end());
+    EXPECT_EQ(other, joined);
+  });
+}
+
+TEST(Partitioner, UnionOfEqualOnesLiesTheSameWay) {
+  everywhere([](const Context& sc) {
+    auto left = sc.parallelize(std::vector<Pair>{{"a", 1}, {"bb", 2}}).partitionBy(byLength());
+    auto right = sc.parallelize(std::vector<Pair>{{"ccc", 3}, {"a", 4}}).partitionBy(byLength());
+    EXPECT_EQ(layout(left.union_(right)), (std::vector<std::vector<Pair>>{{{"a", 1}, {"a", 4}}, {{"bb", 2}}, {{"ccc", 3}}}));
+  });
+}
+
+TEST(Partitioner, RangesFollowASample) {
+  everywhere([](const Context& sc) {
+    std::vector<std::pair<int, int>> pairs;
+    for (int i = 0; i < 1000; ++i) pairs.emplace_back(i * 37 % 1000, i);
+    auto rdd = sc.parallelize(pairs, 5);
+    RangePartitioner<int> ranges(4, rdd);
+    EXPECT_EQ(ranges.numPartitions(), 4);
+    auto parts = rdd.partitionBy(ranges).glom().collect();
+    ASSERT_EQ(parts.size(), 4u);
+    int last = -1;
+    for (auto& part : parts) {
+      EXPECT_GT(part.size(), 125u);
+      std::sort(part.begin(), part.end());
+      EXPECT_GT(part.front().first, last);
+      last = part.back().first;
+    }
+    auto sorted = rdd.sortByKey(true, 4);
+    EXPECT_EQ(exchanges(sorted.groupByKey()), 1);
+    auto keys = sorted.keys().collect();
+    EXPECT_TRUE(std::is_sorted(keys.begin(), keys.end()));
+    auto down = rdd.sortByKey(false, 4).keys().collect();
+    EXPECT_TRUE(std::is_sorted(down.rbegin(), down.rend()));
+  });
+}
+
+TEST(Partitioner, AnotherPartitionThanThereIsFailsTheJob) {
+  Cluster cluster(Shape::kLocal4);
+  auto bad = cluster.context().parallelize(kPairs).partitionBy(2, [](std::string_view) { return 2; });
+  try {
+    bad.count();
+    FAIL();
+  } catch (const sluice::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("named a partition that does not exist; return 0 up to the number of partitions - 1"), std::string::npos) << error.what();
+  }
+  EXPECT_THROW(cluster.context().parallelize(kPairs).partitionBy(0), sluice::Error);
+  EXPECT_THROW((Partitioner<int>(0, [](int) { return 0; })), sluice::Error);
+}
+
+TEST(Partitioner, EqualityIsOfFunctionAndCaptures) {
+  auto made = [](int by) { return Partitioner<int>(4, [by](int key) { return unsigned(key / by) % 4; }); };
+  EXPECT_EQ(made(2), made(2));
+  EXPECT_FALSE(made(2) == made(3));
+  EXPECT_EQ(Partitioner<int>(4), Partitioner<int>(HashPartitioner(4)));
+  EXPECT_FALSE(Partitioner<int>(4) == made(2));
+}
+
+// Streams: state and windows keep the layout of the application's partitioner.
+TEST(Partitioner, StreamsKeepTheLayout) {
+  using sluice::Milliseconds;
+  using sluice::Seconds;
+  sluice::testing::How how;
+  how.checkpoint = true;
+  how.midway = {sluice::testing::Midway::kNothing, sluice::testing::Midway::kExecutorLoss, sluice::testing::Midway::kRestore};
+  how.shapes = {Shape::kLocal4, Shape::kSimulated, Shape::kInProcess};
+  sluice::testing::expectBatches<Pair, Pair>(
+      {{{"a", 1}, {"bb", 1}}, {{"a", 2}}, {}, {{"ccc", 5}}},
+      [](auto s) {
+        return s.updateStateByKey([](const std::vector<int>& values, std::optional<int> sum) -> std::optional<int> {
+          int all = sum.value_or(0);
+          for (int v : values) all += v;
+          return all;
+        }, byLength());
+      },
+      {{{"a", 1}, {"bb", 1}}, {{"a", 3}, {"bb", 1}}, {{"a", 3}, {"bb", 1}}, {{"a", 3}, {"bb", 1}, {"ccc", 5}}}, how);
+  sluice::testing::expectBatches<Pair, Pair>(
+      {{{"a", 1}, {"bb", 1}}, {{"a", 2}}, {}, {{"ccc", 5}}},
+      [](auto s) { return s.reduceByKeyAndWindow(std::plus<>(), std::minus<>(), Seconds(2), Seconds(1), byLength(), [](const Pair& p) { return p.second != 0; }); },
+      {{{"a", 1}, {"bb", 1}}, {{"a", 3}, {"bb", 1}}, {{"a", 2}}, {{"ccc", 5}}}, how);
+}
+
+}  // namespace
