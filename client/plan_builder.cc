@@ -188,7 +188,7 @@ std::uint64_t Builder::digest(bool ofModule) const {
       digest.add(from[i].node == &node ? at : positions_.at(from[i].node));
       if (i >= node.inputs.size()) continue;
       const auto& input = node.inputs[i];
-      digest.add(std::uint64_t(input.exchange) | std::uint64_t(input.shifts) << 8);
+      digest.add(std::uint64_t(input.exchange) | std::uint64_t(input.ofState) << 4 | std::uint64_t(input.shifts) << 8);
       digest.add(std::uint64_t(input.firstShift.milliseconds())), digest.add(std::uint64_t(input.shiftStep.milliseconds()));
       digest.add(input.placer ? positions_.at(input.placer.get()) : ~0ull);
       if (ofModule) addCode(digest, input.read, node);
@@ -229,6 +229,7 @@ void Builder::fillEdges(std::size_t at, proto::Node& to) const {
       }
       edge.set_first_shift_ms(input->firstShift.milliseconds());
       if (input->placer) edge.set_placer(input->placer->id);
+      edge.set_of_state(input->ofState);
       edge.set_shifts(input->shifts), edge.set_shift_step_ms(input->shiftStep.milliseconds());
     }
     bool rows = edge.exchange() != proto::EXCHANGE_NONE || from[i].node->isKept();
@@ -269,6 +270,14 @@ void Builder::fillNode(std::size_t at, proto::Node& to) const {
   to.set_slide_ms(node.slideMs);
   if (node.slideMs != 0) to.set_as_of_ms(order_[at].asOfMs);
   to.set_one_value_when_empty(node.oneValueWhenEmpty);
+  if (!node.state) return;
+  const TypeDesc* state = node.type;
+  if (node.op.desc && node.op.desc->form == OpDesc::Form::kStateful) {
+    for (const auto& input : node.inputs) {
+      if (!input.node) state = input.read;  // says of what its entries are
+    }
+  }
+  to.set_state_type_name(state->name);
 }
 
 std::shared_ptr<proto::Plan> Builder::plan(std::uint64_t hash) const {

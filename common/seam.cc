@@ -8,6 +8,7 @@ inline namespace SLUICE_ABI {
 
 Error::~Error() = default;
 Spill::~Spill() = default;
+StateStore::~StateStore() = default;
 TaskContext::~TaskContext() = default;
 Cursor::~Cursor() = default;
 Operator::~Operator() = default;

@@ -36,7 +36,12 @@ std::string matchNodes(const proto::Manifest& manifest, const proto::Plan& plan,
   for (const auto& file : manifest.files()) {
     if (nodes.contains(file.node())) continue;
     for (const auto& node : plan.nodes()) {
-      if (node.keep().state() && node.uid() == file.uid()) nodes[file.node()] = node.id();
+      if (!node.keep().state() || node.uid() != file.uid()) continue;
+      nodes[file.node()] = node.id();
+      if (!file.type_name().empty() && file.type_name() != node.state_type_name()) {
+        return "the checkpoint's state " + file.uid() + " is of " + file.type_name() + ", and the application's of " + node.state_type_name() +
+               "; give the new state another .uid(...), or use another checkpoint directory";
+      }
     }
     if (!nodes.contains(file.node())) missing += (missing.empty() ? "" : ", ") + file.uid(), nodes[file.node()] = 0;
   }

@@ -103,6 +103,11 @@ void makeMarker(const std::string& path) {
   ::close(fd);
 }
 
+bool isStateful(const PlanTemplate& plan, std::uint32_t node) {
+  const OpDesc* op = plan.codeOf(node).op;
+  return op && op->form == OpDesc::Form::kStateful;
+}
+
 std::string publishAll(const proto::Publish& publish) {
   try {
     std::set<std::string> directories, staging;
@@ -227,10 +232,12 @@ void DurableFiles::onTakeCheckpoint(const proto::TakeCheckpoint& take) {
     Part part;
     part.file.set_node(take.nodes(i)), part.file.set_partition(take.partitions(i));
     part.rows = values_.version(take.nodes(i), take.when_ms(), take.partitions(i));
+    if (part.rows && part.rows->state) part.rows = part.rows->state;
     if (!part.rows) *error = "state partition " + std::to_string(take.partitions(i)) + " of node " + std::to_string(take.nodes(i)) + " is not here";
     if (auto plan = templates_.withNode(take.nodes(i))) {
       part.file.set_uid(plan->view.node(take.nodes(i)).uid());
-      if (const TypeDesc* type = plan->codeOf(take.nodes(i)).type) part.typeName = type->name;
+      part.typeName = plan->view.node(take.nodes(i)).state_type_name();
+      part.file.set_stateful(isStateful(*plan, take.nodes(i))), part.file.set_type_name(part.typeName);
     }
     part.file.set_name("state-" + std::to_string(take.when_ms()) + "-" + std::to_string(take.nodes(i)) + "-" +
                        std::to_string(take.partitions(i)) + "-" + std::to_string(control_.options.executor.value) + ".rows");
@@ -266,19 +273,13 @@ void DurableFiles::onRestore(const proto::Restore& restore) {
   auto request = std::make_shared<const proto::Restore>(restore);
   auto found = std::make_shared<std::vector<RowsPtr>>();
   auto error = std::make_shared<std::string>();
-  std::vector<std::string> types;
-  for (const auto& file : restore.files()) {
-    auto plan = templates_.withNode(file.node());
-    const TypeDesc* type = plan ? plan->codeOf(file.node()).type : nullptr;
-    types.emplace_back(type ? type->name : "");
-  }
   control_.background(
-      [request, found, error, types, &store = control_.store()] {
+      [request, found, error, &store = control_.store()] {
         try {
           for (int i = 0; i < request->files_size(); ++i) {
             const auto& file = request->files(i);
             found->push_back(readStateFile(request->directory() + "/" + file.name(), {file.bytes(), file.checksum(), file.rows()},
-                                           types[std::size_t(i)], store));
+                                           file.type_name(), store));
             if (store.over()) store.makeRoom();
           }
         } catch (const Error& failure) {
@@ -292,7 +293,13 @@ void DurableFiles::onRestore(const proto::Restore& restore) {
         restored->set_error(*error);
         for (std::size_t i = 0; error->empty() && i < found->size(); ++i) {
           const auto& file = request->files(int(i));
-          values_.keep({file.node(), request->when_ms(), file.partition()}, (*found)[i]);
+          RowsPtr rows = (*found)[i];
+          if (file.stateful()) {
+            auto version = std::make_shared<Rows>();  // of its records nothing is asked any more
+            version->state = std::move(rows);
+            rows = std::move(version);
+          }
+          values_.keep({file.node(), request->when_ms(), file.partition()}, std::move(rows));
           *restored->add_files() = file;
         }
         control_.send(kMasterPeer, std::move(envelope));

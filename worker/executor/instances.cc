@@ -147,7 +147,7 @@ bool Instances::stillThere(Instance& instance, const Task& task) {
   report.mutable_tasks()->add_partition(task.partition), report.mutable_tasks()->add_attempt(task.attempt);
   proto::KeptValue& kept = *report.add_kept();
   setValue(kept, id, control_.options.executor.value);
-  kept.set_bytes(values_.read(id)->bytes);
+  kept.set_bytes(values_.read(id)->allBytes());
   return true;
 }
 
@@ -353,7 +353,7 @@ void Instances::keepOutput(Instance& instance, Task& task, TaskDone& done, proto
   ValueId id{task.view().stages()[task.stage].root, task.whenMs, task.partition};
   proto::KeptValue& kept = *report.add_kept();
   setValue(kept, id, control_.options.executor.value);
-  kept.set_bytes(done.rows->bytes);
+  kept.set_bytes(done.rows->allBytes());
   values_.keep(id, std::move(done.rows));
   values_.expect(id, -1);
 }

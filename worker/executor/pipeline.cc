@@ -35,7 +35,7 @@ class EmptyCursor final : public Cursor {
 class ReadSource final : public Cursor {
  public:
   ReadSource(const proto::Node& node, const TaskInputs::Source& source, const TypeDesc* type, TaskRun& run, PinBag& pins)
-      : node_(node), run_(run), source_(source.parts, type, run.spec().cautious, run.store(), pins) {}
+      : node_(node), partition_(node.source().kind() == proto::SOURCE_RECEIVER || node.source().kind() == proto::SOURCE_FILES ? 0 : source.id.partition), run_(run), source_(source.parts, type, run.spec().cautious, run.store(), pins) {}
   ~ReadSource() override {
     run_.countInput(source_.records(), source_.bytes());
     run_.reading(nullptr);
@@ -44,6 +44,7 @@ class ReadSource final : public Cursor {
     run_.checkCancelled();
     InNode in(node_);
     run_.reading(&source_);
+    run_.readingPartition({node_.uid(), partition_});
     bool got = source_.next(out);
     in.leave();
     return got;
@@ -51,6 +52,7 @@ class ReadSource final : public Cursor {
 
  private:
   const proto::Node& node_;
+  const std::uint32_t partition_;  // a receiver, like a directory, is one source however many partitions its batch has
   TaskRun& run_;
   SourceCursor source_;
 };
@@ -186,6 +188,7 @@ class RunPull final : public Cursor {
     std::string_view captures = pipeline_.run().spec().template_->capturesOf(node_.id());
     op_.reset(static_cast<PullOperator*>(code_.op->make(captures.data(), captures.size())));
     for (const auto& input : inputs_) {
+      if (code_.op->form == OpDesc::Form::kStateful && input.parent == node_.id()) continue;
       owned_.push_back(std::make_unique<InputOfPull>(pipeline_.input(node_.id(), input, range, ownPins_ ? pins_ : outer_), pipeline_.run()));
       cursors_.push_back(owned_.back().get());
     }
@@ -274,6 +277,7 @@ std::unique_ptr<Cursor> Pipeline::input(std::uint32_t consumer, const PlanView::
   const PlanTemplate& plan = run_.plan();
   const TypeDesc* type = plan.codeOf(consumer).readTypes[input.edgeIndex];
   if (input.shuffle) return std::make_unique<RowsCursor>(*type, shuffle(consumer, input).maps, range, run_.store(), pins);
+  if (input.edge->of_state()) return std::make_unique<StateCursor>(kept({input.parent, input.whenMs, input.partition})->state, run_.store());
   if (plan.view.node(input.parent).keep().keep()) {
     return std::make_unique<RowsCursor>(*type, kept({input.parent, input.whenMs, input.partition}), range, run_.store(), pins);
   }

@@ -11,6 +11,7 @@
 #include "common/mutex.h"
 #include "worker/executor/code.h"
 #include "worker/executor/machine.h"
+#include "worker/executor/state_tables.h"
 #include "worker/executor/store.h"
 
 namespace sluice::executor {
@@ -49,6 +50,7 @@ class SLUICE_INTERNAL Runtime {
   TaskDone runTask(const TaskSpec& task);
 
   Store& store() { return store_; }
+  StateTables& states() { return states_; }
   CodeResolver& code() { return code_; }
   // What one task may hold in its operators' tables, and in segments that it is writing.
   std::uint64_t taskShareBytes() const { return taskShare_; }
@@ -61,6 +63,7 @@ class SLUICE_INTERNAL Runtime {
   CodeResolver& code_;
   const std::uint64_t taskShare_;
   Store store_;
+  StateTables states_;
   Mutex mutex_;
   absl::flat_hash_map<std::uint64_t, Bytes> broadcasts_ GUARDED_BY(mutex_);
 };

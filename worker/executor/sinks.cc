@@ -49,6 +49,26 @@ class RowsSink final : public Sink {
   RowsWriter writer_;
 };
 
+// Of a stateful node: its records, and the version of its state.
+class StatefulSink final : public Sink {
+ public:
+  StatefulSink(const TypeDesc& type, TaskRun& run) : run_(run), writer_(type, ObjectKind::kKept, false, run.store()) {}
+  bool write(Chunk in) override {
+    writer_.write(in);
+    return true;
+  }
+  void finish(TaskDone& done) override {
+    auto rows = std::make_shared<Rows>(*writer_.finish());
+    rows->state = run_.commitState();
+    done.outputRows = rows->rows, done.outputBytes = rows->bytes;
+    done.rows = std::move(rows);
+  }
+
+ private:
+  TaskRun& run_;
+  RowsWriter writer_;
+};
+
 class PrintSink final : public Sink {
  public:
   PrintSink(const TypeDesc& type, std::uint32_t limit) : type_(type), limit_(limit) {}
@@ -193,6 +213,7 @@ std::unique_ptr<Sink> makeSink(TaskRun& run) {
     case Stage::Sink::kExchange:
       return makeExchangeSink(stage.exchange, *code.type, run);
     case Stage::Sink::kKeep: {
+      if (code.op && code.op->form == OpDesc::Form::kStateful) return std::make_unique<StatefulSink>(*code.type, run);
       const proto::Keep& keep = view.node(stage.root).keep();
       return std::make_unique<RowsSink>(*code.type, keep.state() ? ObjectKind::kState : ObjectKind::kKept,
                                         !keep.disk() && !keep.state(), run);

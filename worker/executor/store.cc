@@ -103,6 +103,7 @@ void Store::unpin(Pin& pin) {
 }
 
 bool Store::present(const Rows& rows) {
+  if (rows.state && !present(*rows.state)) return false;
   MutexLock lock(mutex_);
   return std::none_of(rows.pieces.begin(), rows.pieces.end(), [](const Piece& piece) { return piece.object->gone_; });
 }

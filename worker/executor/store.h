@@ -77,6 +77,8 @@ struct Piece {
 struct Rows {
   absl::InlinedVector<Piece, 1> pieces;
   std::uint64_t rows = 0, bytes = 0;
+  std::shared_ptr<const Rows> state;  // beside the rows of a stateful node: the version of its state
+  std::uint64_t allBytes() const { return bytes + (state ? state->bytes : 0); }
   void add(Piece piece) { rows += piece.object->rows(), bytes += piece.object->bytes(), pieces.push_back(std::move(piece)); }
 };
 using RowsPtr = std::shared_ptr<const Rows>;

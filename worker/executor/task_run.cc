@@ -68,6 +68,7 @@ void TaskRun::pull(TaskDone& done) {
   const proto::Node& root = plan().view.node(plan().view.stages()[spec_.stage].root);
   Place& place = currentPlace();
   place.name = root.name().c_str(), place.site = root.site().c_str();
+  from_ = {root.uid(), spec_.partition};
   pipeline_ = std::make_unique<Pipeline>(*this);
   std::unique_ptr<Sink> sink = makeSink(*this);
   cursor_ = pipeline_->root();
@@ -139,6 +140,25 @@ std::string_view TaskRun::broadcast(std::uint64_t id) {
   }
   broadcasts_.push_back(value);
   return value.view();
+}
+
+StateStore* TaskRun::state() {
+  if (state_) return state_.get();
+  const Stage& stage = plan().view.stages()[spec_.stage];
+  const NodeCode& code = plan().codeOf(stage.root);
+  if (stage.sink != Stage::Sink::kKeep || !code.op || code.op->form != OpDesc::Form::kStateful) return nullptr;
+  std::int64_t beforeMs = spec_.whenMs - plan().view.node(stage.root).slide_ms();
+  RowsPtr before;
+  for (const auto& kept : spec_.inputs.kept) {
+    if (kept.id == ValueId{stage.root, beforeMs, spec_.partition}) before = kept.rows->state;
+  }
+  state_ = std::make_unique<StateSession>(runtime_, stage.root, spec_.partition, std::move(before), beforeMs, spec_.whenMs);
+  return state_.get();
+}
+
+RowsPtr TaskRun::commitState() {
+  state();
+  return state_->commit();
 }
 
 void*& TaskRun::local(std::uint64_t key, void (*drop)(void*)) {

@@ -10,6 +10,7 @@
 #include "worker/executor/place.h"
 #include "worker/executor/rows_cursor.h"
 #include "worker/executor/runtime.h"
+#include "worker/executor/state_session.h"
 
 namespace sluice::executor {
 
@@ -32,6 +33,7 @@ class TaskRun final : public TaskContext {
   PinBag& pins() { return pins_; }
   // The source that read last: what an error names.
   void reading(SourceCursor* source) { source_ = source; }
+  void readingPartition(SourcePartition partition) { from_ = partition; }
   void countInput(std::uint64_t records, std::uint64_t bytes) { records_ += records, bytes_ += bytes; }
   void checkCancelled() const {
     if (cancelled()) throw TaskCancelled{};
@@ -42,6 +44,10 @@ class TaskRun final : public TaskContext {
   std::size_t memoryShare() const override { return std::size_t(runtime_.taskShareBytes() / 2); }
   Spill* newSpill() override;
   std::string_view broadcast(std::uint64_t id) override;
+  SourcePartition sourcePartition() const override { return from_; }
+  StateStore* state() override;
+  // The version after this task.
+  RowsPtr commitState();
   void*& local(std::uint64_t key, void (*drop)(void*)) override;
   void accumulate(std::uint64_t id, std::string_view encoded) override;
 
@@ -65,7 +71,9 @@ class TaskRun final : public TaskContext {
   std::vector<std::unique_ptr<Spill>> spills_;
   std::vector<Bytes> broadcasts_;
   std::vector<std::pair<std::uint64_t, std::string>> updates_;
+  std::unique_ptr<StateSession> state_;
   SourceCursor* source_ = nullptr;
+  SourcePartition from_;
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<Cursor> cursor_;  // outlives the exception that passed through it: an error names its source
   std::size_t failedRecord_ = 0;

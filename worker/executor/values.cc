@@ -152,6 +152,7 @@ void Values::onGot(Peer from, const EnvelopePtr& envelope) {
   auto it = fetches_.find(got.request());
   if (it == fetches_.end() || it->second.peer != from.id) return;
   Fetch& fetch = it->second;
+  if (got.of_state_size() != 0 && !fetch.state) fetch.state = std::make_shared<Rows>();
   bool fits = got.piece_rows_size() == int(envelope->attachments.size()) || std::holds_alternative<std::uint64_t>(fetch.what);
   if (!got.present() || !fits) {
     Fetch failed = std::move(fetch);
@@ -163,8 +164,9 @@ void Values::onGot(Peer from, const EnvelopePtr& envelope) {
     if (std::holds_alternative<std::uint64_t>(fetch.what)) {
       fetch.broadcast.append(bytes.view());
     } else {
-      ObjectKind kind = std::holds_alternative<BlockId>(fetch.what) ? ObjectKind::kBlock : ObjectKind::kKept;
-      fetch.rows->add({control_.store().put(kind, bytes, got.piece_rows(int(i)))});
+      bool ofState = int(i) < got.of_state_size() && got.of_state(int(i));
+      ObjectKind kind = std::holds_alternative<BlockId>(fetch.what) ? ObjectKind::kBlock : ofState ? ObjectKind::kState : ObjectKind::kKept;
+      (ofState ? fetch.state : fetch.rows)->add({control_.store().put(kind, bytes, got.piece_rows(int(i)))});
     }
   }
   if (got.more()) return;
@@ -176,6 +178,7 @@ void Values::onGot(Peer from, const EnvelopePtr& envelope) {
 void Values::arrivedFetch(Fetch& fetch) {
   if (const ValueId* id = std::get_if<ValueId>(&fetch.what)) {
     if (has(*id)) return;
+    fetch.rows->state = fetch.state;
     keep(*id, fetch.rows);
     kept_[*id].copy = true;
   } else if (const BlockId* id = std::get_if<BlockId>(&fetch.what)) {
@@ -194,7 +197,7 @@ void Values::failFetch(Fetch fetch) {
   if (!fetch.others.empty()) {
     fetch.peer = fetch.others.front();
     fetch.others.erase(fetch.others.begin());
-    fetch.rows = std::make_shared<Rows>();
+    fetch.rows = std::make_shared<Rows>(), fetch.state = nullptr;
     fetch.broadcast.clear();
     return ask(std::move(fetch));
   }
@@ -222,7 +225,7 @@ void Values::onPeer(std::uint64_t executor, bool up) {
   control_.effects.disarm({kFetchTimer, executor});
   for (auto& [request, fetch] : fetches_) {
     if (fetch.peer != executor) continue;
-    fetch.rows = std::make_shared<Rows>();
+    fetch.rows = std::make_shared<Rows>(), fetch.state = nullptr;
     fetch.broadcast.clear();
     sendGet(request, fetch);
   }
@@ -290,10 +293,15 @@ void Values::answer(Peer to, std::uint64_t request, RowsPtr rows) {
   if (!rows) return absent();
   std::vector<Outgoing::Entry> entries;
   for (const Piece& piece : rows->pieces) entries.push_back({0, piece});
+  for (const Piece& piece : rows->state ? rows->state->pieces : decltype(rows->pieces)()) entries.push_back({1, piece});
   auto emit = [this, to, request, rows](std::size_t first, std::vector<Bytes> bytes, bool last) {
     auto [reply, got] = compose(&proto::Message::mutable_got);
     got->set_request(request), got->set_present(true), got->set_rows(rows->rows), got->set_more(!last);
-    for (std::size_t i = 0; i < bytes.size(); ++i) got->add_piece_rows(rows->pieces[first + i].object->rows());
+    std::size_t own = rows->pieces.size();
+    for (std::size_t i = first; i < first + bytes.size(); ++i) {
+      got->add_piece_rows((i < own ? rows->pieces[i] : rows->state->pieces[i - own]).object->rows());
+      if (rows->state) got->add_of_state(i >= own);
+    }
     reply->attachments = std::move(bytes);
     control_.send(to, std::move(reply));
   };
@@ -322,6 +330,7 @@ void Values::release(Scope scope) {
 void Values::releaseBelow(std::uint32_t node, std::int64_t belowMs) {
   auto first = kept_.lower_bound({node, 1, 0}), last = kept_.lower_bound({node, std::max<std::int64_t>(belowMs, 1), 0});
   kept_.erase(first, last);
+  control_.runtime.states().releaseBelow(node, belowMs);
 }
 
 void Values::unpersist(std::uint32_t node) {
@@ -344,7 +353,7 @@ void Values::report(proto::Report& report) const {
     if (kept.copy || !control_.store().present(*kept.rows)) continue;
     proto::KeptValue* value = report.add_kept();
     value->set_node(id.node), value->set_when_ms(id.whenMs), value->set_partition(id.partition);
-    value->set_bytes(kept.rows->bytes), value->set_executor(control_.options.executor.value);
+    value->set_bytes(kept.rows->allBytes()), value->set_executor(control_.options.executor.value);
   }
 }
 

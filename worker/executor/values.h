@@ -82,6 +82,7 @@ class Values {
     bool text = false;
     std::vector<std::uint64_t> others;  // to be asked next
     std::shared_ptr<Rows> rows = std::make_shared<Rows>();
+    std::shared_ptr<Rows> state;
     Buffer broadcast;
   };
   struct Parked {  // a Get of a value that a task here is about to make

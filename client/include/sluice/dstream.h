@@ -9,6 +9,7 @@
 
 #include "sluice/detail/stream_graph.h"
 #include "sluice/ops/inverse_window.h"
+#include "sluice/ops/map_with_state.h"
 #include "sluice/ops/update_state.h"
 #include "sluice/rdd.h"
 
@@ -45,6 +46,8 @@ template <class U> U recordOf(const RDD<U>&);
 template <class F, class... R> using transformed_t = decltype(recordOf(std::declval<std::invoke_result_t<F&, R...>>()));
 
 }  // namespace detail
+
+template <class K, class S, class M> class MapWithStateDStream;
 
 template <class T> class DStream : public detail::Transforms<DStream, T> {
   using Base = detail::Transforms<DStream, T>;
@@ -194,6 +197,33 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
     return updated<State>(std::move(f), partitions, &initial, at);
   }
 
+  // The function of the spec over each record and the state of its key; gives what the function returns, and the states as
+  // stateSnapshots(). Costs what the batch touches, however many keys are held. Needs a checkpoint directory.
+  template <class F, class S, class P, class Initial> auto mapWithState(const StateSpecOf<F, S, P, Initial>& spec, CallSite at = CallSite::here()) const {
+    using Call = ops::StateCall<F, K, V, S>;
+    if constexpr (Base::kBroken) return DStream<Broken>();
+    else if constexpr (!Base::kPairs) {
+      static_assert(never<F>, "sluice: mapWithState needs records that are std::pair<K, V>; make them with map or keyBy first");
+      return DStream<Broken>();
+    } else if constexpr (std::is_void_v<S>) {
+      static_assert(never<F>, "sluice: mapWithState cannot tell the state's type from this function; name it: StateSpec::function<S>(f)");
+      return DStream<Broken>();
+    } else if constexpr (!detail::shuffles<typename Base::Key, typename Base::Value, S>()) {
+      return DStream<Broken>();
+    } else if constexpr (!kShippable<F> || !Call::kAny) {
+      static_assert(never<F> || kShippable<F>,
+                    "sluice: mapWithState's function captures something that cannot travel to the executors as bytes; pass values with "
+                    "sluice::with(f, value, ...)");
+      static_assert(!kShippable<F>,
+                    "sluice: mapWithState needs a function (key, std::optional<V> value, sluice::State<S>& state) that returns the record, or one that "
+                    "takes sluice::Time before the key and returns std::optional of it");
+      return DStream<Broken>();
+    } else return stateful(spec, method("mapWithState", at));
+  }
+
+  // With <sluice/event_time.h>: gives each record its time by f(const T&) -> Time, and the stream a watermark, for windows of event time.
+  template <class F, class Strategy> auto assignTimestamps(F f, const Strategy& watermarks) const { return timestamped(*this, std::move(f), watermarks); }
+
   // ---- Outputs ----
   // The first n records of each batch, as Spark prints them.
   void print(int n = 10, CallSite at = CallSite::here()) const {
@@ -272,6 +302,34 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
   }
   static DStream<Broken> slid(const DStream<Broken>&, ...) { return {}; }
 
+  template <class F, class S, class P, class Initial> auto stateful(const StateSpecOf<F, S, P, Initial>& spec, const detail::Method& m) const {
+    using Call = ops::StateCall<F, K, V, S>;
+    using Result = std::remove_cvref_t<typename Call::Result>;
+    static_assert(!std::is_void_v<Result>, "sluice: mapWithState needs a function that returns a record");
+    static_assert(!Call::kTimed || detail::OptionalLike<Result>, "sluice: mapWithState with a function that takes sluice::Time needs it to return std::optional of the record");
+    using Record = typename std::conditional_t<Call::kTimed, detail::InOptional<Result>, std::type_identity<Result>>::type;
+    using M = owned_t<detail::plain_t<Record>>;
+    if constexpr (!detail::stores<M>()) return DStream<Broken>();
+    else {
+      using Op = ops::MapWithState<K, V, S, M, F>;
+      detail::Placement to = detail::placementOf({node_}, Partitioner<K>(spec.by), m);
+      detail::NodeFacts facts = m.facts(typeDesc<M>(), detail::Layout::kUnknown, to.partitions);
+      facts.state = true;
+      detail::NodeInput own{{}, detail::Exchange::kNone, typeDesc<std::pair<K, S>>()};
+      detail::NodeInput values = detail::keyedInput<T, std::pair<K, V>, typename Op::Input>(node_, to, m);
+      OpRef op = Op::of(spec.f, spec.idle.milliseconds());
+      detail::NodeRef made;
+      if constexpr (std::is_same_v<Initial, Broken>) {
+        made = detail::addPull({own, values}, op, facts);
+      } else {
+        static_assert(std::is_same_v<owned_t<typename Initial::Record>, std::pair<K, S>>, "sluice: the initial state of mapWithState is an RDD of std::pair<K, S>, with the stream's keys and the function's state");
+        auto first = detail::addFirstBatch(*detail::streamOf(node_), spec.initial.node(), m.facts(typeDesc<typename Initial::Record>()));
+        made = detail::addPull({own, values, detail::exchanged<typename Initial::Record>(first, typeDesc<typename Op::Initial>(), to, m)}, op, facts);
+      }
+      return MapWithStateDStream<K, S, M>(std::move(made), to, m);
+    }
+  }
+
   static std::uint32_t shifts(Duration length, Duration step) { return std::uint32_t(length.milliseconds() / step.milliseconds()); }
 
   template <class State, class F, class Initial = RDD<Broken>> auto updated(F f, const By& partitions, const Initial* initial, CallSite at) const {
@@ -305,6 +363,26 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
       return DStream<Pair>(detail::addPull({own, values}, Op::of(std::move(f)), facts));
     }
   }
+};
+
+// What mapWithState gives.
+template <class K, class S, class M> class MapWithStateDStream : public DStream<M> {
+ public:
+  MapWithStateDStream() = default;
+  MapWithStateDStream(detail::NodeRef node, detail::Placement placement, const detail::Method& method)
+      : DStream<M>(std::move(node)), placement_(std::move(placement)), method_(method) {}
+  // All keys with their states, touched in the batch or not.
+  DStream<std::pair<K, S>> stateSnapshots() const {
+    detail::NodeInput state{this->node(), detail::Exchange::kNone, typeDesc<std::pair<K, S>>()};
+    state.ofState = true;
+    detail::Method m = method_;
+    m.name = "stateSnapshots";
+    return DStream<std::pair<K, S>>(detail::addPull({state}, ops::StateEntries<K, S>::of(), m.keyed(typeDesc<std::pair<K, S>>(), placement_)));
+  }
+
+ private:
+  detail::Placement placement_;
+  detail::Method method_{};
 };
 
 }  // inline namespace SLUICE_ABI

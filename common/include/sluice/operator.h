@@ -7,6 +7,7 @@
 
 #include "sluice/abi.h"
 #include "sluice/buffer.h"
+#include "sluice/state_store.h"
 #include "sluice/time.h"
 #include "sluice/type_desc.h"
 
@@ -42,6 +43,12 @@ class SLUICE_EXPORT Spill {
   virtual std::size_t read(char* to, std::size_t n) = 0;
 };
 
+// A partition of a source: a receiver, a directory, a broker's partition …
+struct SourcePartition {
+  std::string_view uid;  // of the source's node, or of the stage where the records come from an exchange or a kept value
+  std::uint32_t partition = 0;
+};
+
 // What a running task can ask of the engine. One thread uses it. Its address is valid during the task only.
 class SLUICE_EXPORT TaskContext {
  public:
@@ -58,6 +65,10 @@ class SLUICE_EXPORT TaskContext {
   virtual Spill* newSpill() = 0;  // owned by the task
   // The bytes of a broadcast value, valid during the task. Throws Error(kLost) if no executor has it any more.
   virtual std::string_view broadcast(std::uint64_t id) = 0;
+  // Where the records of the current chunk come from.
+  virtual SourcePartition sourcePartition() const { return {}; }
+  // The state by key of the node that this task makes (OpDesc::Form::kStateful); null elsewhere.
+  virtual StateStore* state() { return nullptr; }
   // A per-task slot for decoded broadcast values and the like: freed by `drop` when the task ends.
   virtual void*& local(std::uint64_t key, void (*drop)(void*)) = 0;
   // Adds an encoded partial value to an accumulator; counted once per partition when the task's result is.
@@ -119,6 +130,7 @@ struct OpDesc {
     kPullByKey,  // likewise, and its result over all keys is the concatenation of its results over disjoint sets of keys:
                  // when its input does not fit into memory the engine runs it once per set
     kPlacer,     // make() gives a KeyPlacer
+    kStateful,   // make() gives a PullOperator that has its node's past as TaskContext::state() in place of an input
   };
   std::uint64_t magic;
   const char* signature;  // for messages

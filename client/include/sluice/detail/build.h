@@ -105,9 +105,9 @@ template <class T> NodeInput exchanged(const NodeRef& in, const TypeDesc* read, 
   constexpr bool owned = std::is_same_v<Key, Own>;
   if constexpr (!owned && !std::is_same_v<Key, view_t<Own>>) {
     if (to.placer) from = step<owned_t<T>>(in, ops::Map<T, owned_t<T>, ToOwned<T>>::of({}), method, Layout::kSame);
-    return {from, Exchange::kHash, read, {}, 0, {}, placerFor(from, to.placer, false, method.site)};
+    return {from, Exchange::kHash, read, {}, 0, {}, false, placerFor(from, to.placer, false, method.site)};
   } else {
-    return {from, Exchange::kHash, read, {}, 0, {}, placerFor(from, to.placer, !owned, method.site)};
+    return {from, Exchange::kHash, read, {}, 0, {}, false, placerFor(from, to.placer, !owned, method.site)};
   }
 }
 

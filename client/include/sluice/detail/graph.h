@@ -50,6 +50,7 @@ struct NodeInput {
   Duration firstShift;            // reads the values at t - firstShift - i * shiftStep, 0 <= i < shifts
   std::uint32_t shifts = 0;
   Duration shiftStep;
+  bool ofState = false;           // the entries of a stateful node's state, not its records
   NodeRef placer;                 // kHash: names the reducers in place of the hash (see placerFor)
 };
 
