@@ -169,7 +169,7 @@ std::uint64_t Builder::digest(bool ofModule) const {
   Digest digest;
   for (std::size_t at = 0; at < order_.size(); ++at) {
     const PlanNode& node = *order_[at].node;
-    digest.add(std::uint64_t(node.kind) | std::uint64_t(node.oneValueWhenEmpty) << 8 | std::uint64_t(node.state) << 9 |
+    digest.add(std::uint64_t(node.kind) | std::uint64_t(node.oneValueWhenEmpty) << 8 | std::uint64_t(node.state) << 9 | std::uint64_t(node.firstBatchOnly) << 12 |
                std::uint64_t(node.level.memory) << 10 | std::uint64_t(node.level.disk) << 11 | std::uint64_t(node.level.copies) << 16);
     digest.add(node.partitions), digest.add(std::uint64_t(node.slideMs));
     if (ofModule) {
@@ -269,7 +269,7 @@ void Builder::fillNode(std::size_t at, proto::Node& to) const {
   to.set_name(node.name), to.set_site(detail::siteText(node.site)), to.set_uid(uidOf(at));
   to.set_slide_ms(node.slideMs);
   if (node.slideMs != 0) to.set_as_of_ms(order_[at].asOfMs);
-  to.set_one_value_when_empty(node.oneValueWhenEmpty);
+  to.set_one_value_when_empty(node.oneValueWhenEmpty), to.set_first_batch_only(node.firstBatchOnly);
   if (!node.state) return;
   const TypeDesc* state = node.type;
   if (node.op.desc && node.op.desc->form == OpDesc::Form::kStateful) {

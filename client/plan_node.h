@@ -50,6 +50,7 @@ class SLUICE_INTERNAL PlanNode {
   StorageLevel level;
   bool state = false;
   bool oneValueWhenEmpty = false;
+  bool firstBatchOnly = false;
   std::shared_ptr<const SourceSpec> source;
   std::string receiverCaptures;
   std::string name, uid;

@@ -101,8 +101,6 @@ void StreamCore::setRemember(Duration duration) {
   remember_ = duration;
 }
 
-void StreamCore::addFirstBatch(NodeRef target, NodeRef rdd) { firstBatches_.push_back({std::move(target), std::move(rdd)}); }
-
 void StreamCore::visit(const std::function<void(const PlanNode&)>& see) const {
   std::set<const PlanNode*> seen;
   std::vector<const PlanNode*> open;
@@ -164,29 +162,6 @@ PlanRequest StreamCore::request(std::int64_t whenMs) {
   return request;
 }
 
-// The rows of RDDs that a state begins with are asked for now, and stand in the plan as the first batch of a source.
-void StreamCore::runFirstBatches() {
-  for (auto& first : firstBatches_) {
-    PlanRequest ask;
-    ask.action = "initial RDD";
-    OutputRequest output;
-    output.node = first.rdd, output.kind = proto::OUTPUT_RESULTS, output.name = "collect", output.site = first.target->site;
-    ask.outputs.push_back(std::move(output));
-    auto results = context_->run(ask, {}, first.target->site);
-    auto spec = std::make_shared<SourceSpec>();
-    spec->source.set_kind(proto::SOURCE_BATCHES);
-    auto& batch = *spec->source.add_batches();
-    for (const auto& part : results.parts) {
-      if (part.rows == 0) continue;
-      auto& input = *batch.add_partitions()->add_inputs();
-      input.set_rows(part.bytes.data(), part.bytes.size());
-      input.set_records(part.rows), input.set_bytes(part.bytes.size());
-    }
-    spec->seal();
-    first.target->source = std::move(spec);
-  }
-}
-
 void StreamCore::start() {
   if (state_ == StreamState::kActive) {
     std::fprintf(stderr, "sluice: the StreamingContext has been started already\n");
@@ -203,7 +178,6 @@ void StreamCore::start() {
   }
   try {
     validate();
-    runFirstBatches();
     BuiltPlan plan = context_->build(request(0));
     state_ = StreamState::kActive;
     context_->driver().startStream(id_, std::move(plan), follower_);
@@ -328,7 +302,7 @@ void StreamCore::finish(bool failed) noexcept {
     std::fprintf(stderr, "sluice: %s\n", e.what());
   }
   std::lock_guard lock(mutex_);
-  outputs_.clear(), functions_.clear(), firstBatches_.clear(), planned_.clear();
+  outputs_.clear(), functions_.clear(), planned_.clear();
 }
 
 void onBatchDone(StreamCore& stream, std::function<void(const proto::BatchDone&)> listener) { stream.onBatchDone(std::move(listener)); }

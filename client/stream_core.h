@@ -38,7 +38,6 @@ class SLUICE_INTERNAL StreamCore {
   std::uint32_t id() const { return id_; }
   void setCheckpointDirectory(std::string directory);
   void setRemember(Duration duration);
-  void addFirstBatch(NodeRef target, NodeRef rdd);
   // Its StreamingContext ends: stops, lets go of the graph (whose nodes hold this object), stops a context of its own.
   void finish(bool failed) noexcept;
 
@@ -57,13 +56,9 @@ class SLUICE_INTERNAL StreamCore {
     DriverFunctionRef function;  // null: no function of the driver
     NodeRef node;
   };
-  struct FirstBatch {
-    NodeRef target, rdd;
-  };
 
   void validate() const;
   void visit(const std::function<void(const PlanNode&)>& see) const;
-  void runFirstBatches();
   PlanRequest request(std::int64_t whenMs);
   NodeRef makeFor(const PlanNode& node, std::int64_t whenMs);
   BuiltPlan planFor(std::int64_t whenMs);
@@ -81,7 +76,6 @@ class SLUICE_INTERNAL StreamCore {
   CallSite startedAt_;
   std::vector<OutputRequest> outputs_;
   std::vector<OutputFunction> functions_;
-  std::vector<FirstBatch> firstBatches_;
   std::function<void(const proto::BatchDone&)> listener_;
   std::shared_ptr<StreamEnd> follower_;
 

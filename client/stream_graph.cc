@@ -114,13 +114,9 @@ NodeRef addQueue(StreamCore& stream, QueueRef queue, bool oneAtATime, NodeRef st
 
 NodeRef addFirstBatch(StreamCore& stream, const NodeRef& rdd, const NodeFacts& facts) {
   if (contextOf(rdd).get() != &stream.context()) throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + ": the RDD belongs to another context");
-  NodeRef node = stream.newSource(PlanNode::Kind::kSource, facts);
-  auto spec = std::make_shared<SourceSpec>();
-  spec->source.set_kind(proto::SOURCE_BATCHES);
-  spec->source.add_batches();
-  spec->seal();
-  node->source = std::move(spec);
-  stream.addFirstBatch(node, rdd);
+  NodeRef node = stream.newSource(PlanNode::Kind::kUnion, facts);
+  node->firstBatchOnly = true;
+  node->inputs.push_back({rdd});
   return node;
 }
 

@@ -86,6 +86,8 @@ struct Key {
     "Longest wait of a graceful stop; else ten batch intervals")                                                       \
   X(kMinRememberDuration, Duration, "streaming.fileStream.minRememberDuration", "60s", "s",                            \
     "Files older than this are not looked at")                                                                         \
+  X(kStateStore, std::string, "streaming.stateStore", "memory", "",                                                     \
+    "Where mapWithState and event-time windows keep their state: memory, or rocksdb for states larger than memory")     \
   X(kLocalIsolate, bool, "local.isolate", "", "",                                                                      \
     "local[N]: operators run from a second copy of the module (on under sluice-submit)")                               \
   X(kLocalDir, std::string, "local.dir", "", "", "Where executors spill; else $TMPDIR, else /tmp")                     \

@@ -90,6 +90,7 @@ std::int64_t PlanView::whenOf(const proto::Node& n, std::int64_t instanceMs) con
 bool PlanView::exists(std::uint32_t id, std::int64_t whenMs, const Facts& facts) const {
   const auto& n = node(id);
   if (n.slide_ms() > 0 && (whenMs <= facts.zeroMs || (whenMs - facts.zeroMs) % n.slide_ms() != 0)) return false;
+  if (n.first_batch_only() && whenMs != facts.zeroMs + n.slide_ms()) return false;
   if (n.kind() == proto::NODE_SOURCE) {
     return n.source().kind() == proto::SOURCE_STATIC || facts.sources.contains({id, whenMs});
   }

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "master/manifest_files.h"
+#include "worker/executor/executor_settings.h"
 #include "worker/executor/installed.h"
 
 namespace sluice::local {
@@ -188,8 +189,8 @@ DirectCluster::DirectCluster(DirectOptions options)
     executorOptions.spillDirectory = options_.spillRoot + "/" + std::to_string(node->id.value);
     auto* code = options_.code[std::min<std::size_t>(std::size_t(i), options_.code.size() - 1)];
     std::filesystem::create_directories(executorOptions.spillDirectory);
-    node->runtime = std::make_unique<executor::Runtime>(
-        executor::RuntimeOptions{executorOptions.slots, executorOptions.memoryBytes, executorOptions.spillDirectory}, *code);
+    executor::applySettings(options_.settings, executorOptions);
+    node->runtime = std::make_unique<executor::Runtime>(executor::runtimeOptionsOf(executorOptions, options_.settings), *code);
     node->effects = std::make_unique<ExecutorEffects>(*this, *node);
     node->machine = std::make_unique<executor::Machine>(executorOptions, *node->effects, *node->runtime);
     nodes_.push_back(std::move(node));

@@ -13,6 +13,7 @@
 
 #include "client/local/slot_pool.h"
 #include "client/local/time_source.h"
+#include "common/conf.h"
 #include "common/link.h"
 #include "common/strand.h"
 #include "master/machine.h"
@@ -30,7 +31,7 @@ struct DirectOptions {
   TimeSource* time = nullptr;     // outlives the cluster
   // One resolver per executor, or one for all (then this has one entry): they may load copies of the module of their own.
   std::vector<executor::CodeResolver*> code;
-  std::vector<std::string> conf;
+  Settings settings;  // of the application
 };
 
 class SLUICE_INTERNAL DirectCluster {

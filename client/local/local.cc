@@ -38,6 +38,7 @@ class LocalBackend final : public Backend, public Waiter {
     options_.time = options.time ? options.time : &systemTime_;
     options_.spillRoot = spill_.path();
     options_.code = {&resolver_};
+    options_.settings = settings;
   }
   ~LocalBackend() override { close(); }
 

@@ -241,7 +241,7 @@ detail::NodeRef Cluster::addInput(const std::vector<Encoded>& batches, const Typ
     proto::InputList& list = *spec->source.add_batches();
     list.set_no_value(batch.noValue);
     for (const auto& part : batch.parts) {
-      proto::Input& input = *list.add_partitions()->add_inputs();
+      proto::Input& input = batch.fixed ? *list.add_partitions()->add_inputs() : *list.add_inputs();
       input.set_rows(std::string(part.rows.view()));
       input.set_records(part.records);
       input.set_bytes(part.rows.size());

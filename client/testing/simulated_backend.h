@@ -14,6 +14,7 @@ class SimulatedBackend final : public Backend, public Waiter {
       : images_(ImageTable::ofExecutable()), resolver_(images_), spill_(settings), options_(std::move(options)) {
     options_.code = &resolver_;
     options_.spillRoot = spill_.path();
+    options_.settings = settings;
   }
 
   absl::Status open(DriverEnd& end) override {

@@ -11,6 +11,7 @@
 #include "client/testing/message_text.h"
 #include "master/manifest_files.h"
 #include "sluice/error.h"
+#include "worker/executor/executor_settings.h"
 
 namespace sluice::testing {
 namespace {
@@ -187,7 +188,8 @@ SimulatedCluster::SimulatedCluster(SimulatedOptions options)
     own.address = std::to_string(node->id.value);
     own.spillDirectory = options_.spillRoot + "/" + std::to_string(node->id.value);
     std::filesystem::create_directories(own.spillDirectory);
-    node->runtime = std::make_unique<executor::Runtime>(executor::RuntimeOptions{own.slots, own.memoryBytes, own.spillDirectory}, *options_.code);
+    executor::applySettings(options_.settings, own);
+    node->runtime = std::make_unique<executor::Runtime>(executor::runtimeOptionsOf(own, options_.settings), *options_.code);
     node->effects = std::make_unique<ExecutorEffects>(*this, *node);
     node->machine = std::make_unique<executor::Machine>(own, *node->effects, *node->runtime);
     nodes_.push_back(std::move(node));

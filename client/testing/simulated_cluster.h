@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/conf.h"
 #include "common/link.h"
 #include "master/machine.h"
 #include "worker/executor/code.h"
@@ -28,6 +29,7 @@ struct SimulatedOptions {
   Moment start{1'000'000'000'000'000};
   std::string spillRoot;
   executor::CodeResolver* code = nullptr;
+  Settings settings;  // of the application
   // Faults, in virtual time. Sessions between the master and executors, and among executors, break at random moments with this mean
   // distance: what is under way is lost, both ends are told at moments of their own, and later they meet again. 0: never.
   std::int64_t meanBreakUs = 0;

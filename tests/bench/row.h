@@ -25,6 +25,9 @@ struct Settings {
   std::string scratch;  // directory for files of this run
 };
 
+// Nothing is asked of the row; it is there to be watched.
+inline const Bound kNoBound{0, "none"};
+
 // What came of a row.
 struct Outcome {
   Spread figure;

@@ -16,6 +16,7 @@ std::string digits(double value) {
 }
 
 std::string bound(const Row& row, const Bound& to) {
+  if (to.as == kNoBound.as) return "-";
   std::string sign = row.better() == Row::Better::kHigher ? ">= " : "<= ";
   return sign + digits(to.value) + (to.as.empty() ? "" : " (" + to.as + ")");
 }
@@ -35,11 +36,12 @@ Verdict printRow(std::FILE* to, const Row& row, const Outcome& outcome) {
   if (!outcome.absent.empty()) {
     line(to, row.name(), outcome.absent, "", "", "-");
   } else {
-    verdict = row.meets(outcome, outcome.aim) ? Verdict::kAim : row.meets(outcome, outcome.must) ? Verdict::kMust : Verdict::kMissed;
+    bool bounded = outcome.must.as != kNoBound.as;
+    verdict = !bounded ? Verdict::kAbsent : row.meets(outcome, outcome.aim) ? Verdict::kAim : row.meets(outcome, outcome.must) ? Verdict::kMust : Verdict::kMissed;
     std::string figure = digits(outcome.figure.median);
     if (!row.unit().empty()) figure += " " + row.unit();
     figure += " [" + digits(outcome.figure.low) + ".." + digits(outcome.figure.high) + "]";
-    std::string met = verdict == Verdict::kAim ? "must, aim" : verdict == Verdict::kMust ? "must" : "NOT MET";
+    std::string met = outcome.must.as == kNoBound.as ? "-" : verdict == Verdict::kAim ? "must, aim" : verdict == Verdict::kMust ? "must" : "NOT MET";
     line(to, row.name(), figure, bound(row, outcome.must), bound(row, outcome.aim), met + (outcome.shortened ? " (short)" : ""));
   }
   std::fprintf(to, "    %s\n", row.what().c_str());

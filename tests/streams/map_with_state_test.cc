@@ -1,6 +1,7 @@
 // mapWithState: Spark's tables, timeouts, snapshots, faults; and that what is not touched is not looked at.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -63,6 +64,44 @@ TEST(MapWithState, SurvivesTheLossOfAnExecutorAndARestore) {
     in.push_back(records), want.push_back(results);
   }
   expectBatches<Count, Count>(in, [](auto s) { return s.mapWithState(StateSpec::function(kCount).numPartitions(3)); }, want, how);
+}
+
+TEST(MapWithState, OnDisk) {
+  How how = everywhere({Midway::kNothing, Midway::kExecutorLoss, Midway::kRestore});
+  how.conf.set("sluice.streaming.stateStore", "rocksdb");
+  Batches<Count> in, mapped, states;
+  std::map<std::string, int> sums;
+  for (int t = 0; t < 12; ++t) {
+    std::vector<Count> records, results;
+    for (int i = 0; i < 20; ++i) {
+      std::string key = "k" + std::to_string((t * 20 + i * 7) % 90);
+      records.emplace_back(key, t);
+      results.emplace_back(key, sums[key] += t);
+    }
+    in.push_back(records), mapped.push_back(results), states.push_back(std::vector<Count>(sums.begin(), sums.end()));
+  }
+  expectBatches<Count, Count>(in, [](auto s) { return s.mapWithState(StateSpec::function(kCount).numPartitions(3)); }, mapped, how);
+  expectBatches<Count, Count>(in, [](auto s) { return s.mapWithState(StateSpec::function(kCount)).stateSnapshots(); }, states, how);
+  Batches<Count> idle{{{"a", 1}, {"b", 1}}, {{"b", 1}}, {}, {}, {}, {{"a", 7}}};
+  auto op = [](auto s) {
+    return s.mapWithState(StateSpec::function([](std::string_view key, std::optional<int> value, State<int>& state) {
+                            if (state.isTimingOut()) return std::string(key) + " out " + std::to_string(state.get());
+                            state.update(state.getOption().value_or(0) + *value);
+                            return std::string(key) + std::to_string(state.get());
+                          }).timeout(Seconds(2)));
+  };
+  expectBatches<Count, std::string>(idle, op, {{"a1", "b1"}, {"b2"}, {}, {"a out 1"}, {"b out 2"}, {"a7"}}, how);
+}
+
+TEST(MapWithState, TheStateStoreIsOneOfTwo) {
+  std::string error;
+  try {
+    Cluster cluster(Shape::kLocal4, Seconds(1), sluice::Conf().set("sluice.streaming.stateStore", "disk"));
+    cluster.context();
+  } catch (const sluice::Error& e) {
+    error = e.what();
+  }
+  EXPECT_NE(error.find("sluice.streaming.stateStore is 'disk'; it must be memory or rocksdb"), std::string::npos) << error;
 }
 
 TEST(MapWithState, WithTimeAndOptionalResults) {

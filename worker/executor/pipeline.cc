@@ -32,10 +32,19 @@ class EmptyCursor final : public Cursor {
   bool next(Chunk&) override { return false; }
 };
 
+// A receiver or a directory is one source, however many partitions its batch has; partitions that are fixed are sources each.
+std::uint32_t sourcePartition(const proto::Node& node, ValueId id, const Facts& facts) {
+  const proto::Source& source = node.source();
+  if (source.kind() != proto::SOURCE_BATCHES || node.slide_ms() <= 0) return 0;
+  std::int64_t k = (id.whenMs - facts.zeroMs) / node.slide_ms() - 1;
+  bool fixed = k >= 0 && k < source.batches_size() && source.batches(int(k)).partitions_size() != 0;
+  return fixed ? id.partition : 0;
+}
+
 class ReadSource final : public Cursor {
  public:
   ReadSource(const proto::Node& node, const TaskInputs::Source& source, const TypeDesc* type, TaskRun& run, PinBag& pins)
-      : node_(node), partition_(node.source().kind() == proto::SOURCE_RECEIVER || node.source().kind() == proto::SOURCE_FILES ? 0 : source.id.partition), run_(run), source_(source.parts, type, run.spec().cautious, run.store(), pins) {}
+      : node_(node), partition_(sourcePartition(node, source.id, *run.spec().facts)), run_(run), source_(source.parts, type, run.spec().cautious, run.store(), pins) {}
   ~ReadSource() override {
     run_.countInput(source_.records(), source_.bytes());
     run_.reading(nullptr);
@@ -52,7 +61,7 @@ class ReadSource final : public Cursor {
 
  private:
   const proto::Node& node_;
-  const std::uint32_t partition_;  // a receiver, like a directory, is one source however many partitions its batch has
+  const std::uint32_t partition_;
   TaskRun& run_;
   SourceCursor source_;
 };

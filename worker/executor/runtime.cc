@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "worker/executor/state_disk.h"
+#include "worker/executor/state_log.h"
 #include "worker/executor/task_run.h"
 
 namespace sluice::executor {
@@ -14,13 +16,27 @@ std::uint64_t shareOf(const RuntimeOptions& options) {
 }  // namespace
 
 Runtime::Runtime(RuntimeOptions options, CodeResolver& code)
-    : code_(code), taskShare_(shareOf(options)), store_(options.memoryBytes * 3 / 5, options.spillDirectory) {}
+    : code_(code), taskShare_(shareOf(options)), openStates_(options.states), store_(options.memoryBytes * 3 / 5, options.spillDirectory) {}
 
 Runtime::~Runtime() = default;
 
 TaskDone Runtime::runTask(const TaskSpec& task) {
   TaskRun run(task, *this);
   return run.run();
+}
+
+std::unique_ptr<StateTable> Runtime::newState(RowsPtr version) {
+  if (openStates_) {
+    MutexLock lock(mutex_);
+    if (!statesOnDisk_) statesOnDisk_ = openStates_(store_.directory() + "/states");
+    std::shared_ptr<StateDb> db = statesOnDisk_;
+    std::uint32_t number = statesMade_++;
+    lock.unlock();
+    return std::make_unique<StateDisk>(std::move(db), number, store_, std::move(version));
+  }
+  auto log = std::make_unique<StateLog>(store_);
+  log->load(std::move(version));
+  return log;
 }
 
 void Runtime::putBroadcast(std::uint64_t id, Bytes value) {

@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "common/mutex.h"
+#include "common/state_db.h"
 #include "worker/executor/code.h"
 #include "worker/executor/machine.h"
 #include "worker/executor/state_tables.h"
@@ -38,6 +39,7 @@ struct RuntimeOptions {
   std::uint32_t slots = 1;
   std::uint64_t memoryBytes = 512ull << 20;
   std::string spillDirectory;  // exists
+  StateDbOpener states;        // of states on disk; null: in memory
 };
 
 class SLUICE_INTERNAL Runtime {
@@ -51,6 +53,8 @@ class SLUICE_INTERNAL Runtime {
 
   Store& store() { return store_; }
   StateTables& states() { return states_; }
+  // A table that stands for this version of a state; null: an empty one.
+  std::unique_ptr<StateTable> newState(RowsPtr version);
   CodeResolver& code() { return code_; }
   // What one task may hold in its operators' tables, and in segments that it is writing.
   std::uint64_t taskShareBytes() const { return taskShare_; }
@@ -62,10 +66,13 @@ class SLUICE_INTERNAL Runtime {
  private:
   CodeResolver& code_;
   const std::uint64_t taskShare_;
+  const StateDbOpener openStates_;
   Store store_;
   StateTables states_;
   Mutex mutex_;
   absl::flat_hash_map<std::uint64_t, Bytes> broadcasts_ GUARDED_BY(mutex_);
+  std::shared_ptr<StateDb> statesOnDisk_ GUARDED_BY(mutex_);  // opened with the first
+  std::uint32_t statesMade_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace sluice::executor

@@ -11,6 +11,7 @@
 #include "common/conf.h"
 #include "common/crash_record.h"
 #include "sluice/error.h"
+#include "worker/executor/executor_settings.h"
 
 namespace sluice::executor {
 
@@ -53,12 +54,14 @@ absl::Status Shell::open() {
     options.spillDirectory = spill_.path();
     Settings settings;
     for (const auto& pair : order.conf()) (void)settings.setPair(pair, ConfOrigin::kProgram);  // checked by who submitted it
-    options.blockInterval = settings.get(conf::kBlockInterval);
-    options.receiverRestartDelay = settings.get(conf::kReceiverRestartDelay);
-    options.minRemember = settings.get(conf::kMinRememberDuration);
-    runtime_ = std::make_unique<Runtime>(RuntimeOptions{options.slots, options.memoryBytes, options.spillDirectory}, *this);
-    machine_ = std::make_unique<Machine>(options, *this, *runtime_);
-    strand_.post([this] { machine_->start(SystemClock::read()); });
+    applySettings(settings, options);
+    try {
+      runtime_ = std::make_unique<Runtime>(runtimeOptionsOf(options, settings), *this);
+      machine_ = std::make_unique<Machine>(options, *this, *runtime_);
+      strand_.post([this] { machine_->start(SystemClock::read()); });
+    } catch (const Error& error) {
+      options_.failed = error.what();
+    }
   }
   slots_ = std::make_unique<SlotThreads>(order.slots(), [this] { return link_->poll(); });
   link_->connect(kMasterPeer, options_.master);

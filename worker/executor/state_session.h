@@ -5,6 +5,7 @@
 
 #include "sluice/buffer.h"
 #include "worker/executor/runtime.h"
+#include "worker/executor/state_log.h"
 #include "worker/executor/state_tables.h"
 
 namespace sluice::executor {
@@ -16,13 +17,13 @@ class SLUICE_INTERNAL StateSession final : public StateStore {
   ~StateSession() override;  // without a commit the state is as it was
   StateSession(const StateSession&) = delete;
 
-  bool empty() const override { return table_->size() == 0; }
+  bool empty() const override { return table_->empty(); }
   bool find(std::string_view key, StateEntry& found) override { return table_->find(key, found); }
   void put(std::string_view key, std::string_view value, std::int64_t timeMs) override { StateRow{key, value, timeMs, false}.append(changes_); }
   void remove(std::string_view key) override { StateRow{key, {}, whenMs_, true}.append(changes_); }
-  bool nextIdle(std::int64_t timeMs, StateEntry& found) override { return table_->nextIdle(idle_, timeMs, found); }
+  bool nextIdle(std::int64_t timeMs, StateEntry& found) override { return table_->nextIdle(timeMs, found); }
 
-  bool nextDue(std::int64_t timeMs, StateEntry& found) override;
+  bool nextDue(std::int64_t timeMs, StateEntry& found) override { return table_->nextDue(timeMs, found); }
 
   RowsPtr commit();
 
@@ -32,10 +33,6 @@ class SLUICE_INTERNAL StateSession final : public StateStore {
   const std::int64_t beforeMs_, whenMs_;
   std::unique_ptr<StateTable> table_;
   Buffer changes_;
-  StateTable::Position idle_;
-  std::vector<StateEntry> due_;
-  std::size_t nextDue_ = 0;
-  bool dueAsked_ = false;
   bool committed_ = false;
 };
 
@@ -46,8 +43,14 @@ class SLUICE_INTERNAL StateCursor final : public Cursor {
   bool next(Chunk& out) override;
 
  private:
-  StateTable table_;
-  StateTable::Position at_;
+  bool nextOfPieces(StateEntry& found);
+  Store& store_;
+  const RowsPtr version_;
+  std::unique_ptr<StateLog> log_;  // where entries overtake others; else the pieces are read one after the other
+  StateLog::Position at_;
+  Pin pin_;
+  std::size_t piece_ = 0;
+  const char *row_ = nullptr, *end_ = nullptr;
   std::unique_ptr<StateEntry[]> entries_;
 };
 

@@ -56,6 +56,13 @@ ObjectPtr Store::put(ObjectKind kind, Bytes rows, std::uint64_t count, bool drop
   return object;
 }
 
+ObjectPtr Store::putElsewhere(ObjectKind kind, std::uint64_t count, std::uint64_t bytes, std::function<Bytes()> read) {
+  auto object = std::make_shared<Object>();
+  object->rows_ = count, object->bytes_ = bytes, object->kind_ = kind, object->read_ = std::move(read);
+  object->store_ = this;
+  return object;
+}
+
 void Store::forget(Object& object) {
   MutexLock lock(mutex_);
   if (object.listed_) unlink(object);
@@ -110,6 +117,11 @@ bool Store::present(const Rows& rows) {
 
 // Once its file is set an object never moves again, so it is read without the lock.
 Bytes Store::readBack(const Object& object) {
+  if (object.read_) {
+    Bytes rows = object.read_();
+    if (rows.size() != object.bytes_) throwError(ErrorKind::kLost, "a piece of a state on disk is not what was written");
+    return rows;
+  }
   Buffer frame, rows;
   frame.reserve(object.stored_);
   object.file_->read(object.offset_, frame.data(), object.stored_);

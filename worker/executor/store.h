@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,7 @@ class SLUICE_INTERNAL Object : public std::enable_shared_from_this<Object> {
   Store* store_ = nullptr;
   std::uint64_t rows_ = 0, bytes_ = 0;
   ObjectKind kind_ = ObjectKind::kSegment;
+  std::function<Bytes()> read_;  // lies elsewhere: brings the rows
   bool droppable_ = false;  // leaves memory by being forgotten (a cache that may be computed again)
   // Guarded by the store's mutex.
   bool listed_ = false, gone_ = false;
@@ -78,6 +80,7 @@ struct Rows {
   absl::InlinedVector<Piece, 1> pieces;
   std::uint64_t rows = 0, bytes = 0;
   std::shared_ptr<const Rows> state;  // beside the rows of a stateful node: the version of its state
+  bool unique = false;  // of a state: no entry overtakes another
   std::uint64_t allBytes() const { return bytes + (state ? state->bytes : 0); }
   void add(Piece piece) { rows += piece.object->rows(), bytes += piece.object->bytes(), pieces.push_back(std::move(piece)); }
 };
@@ -94,6 +97,8 @@ class SLUICE_INTERNAL Store {
   Store(const Store&) = delete;
 
   ObjectPtr put(ObjectKind kind, Bytes rows, std::uint64_t count, bool droppable = false);
+  // Rows that lie elsewhere and are read when they are pinned: they take no memory until then.
+  ObjectPtr putElsewhere(ObjectKind kind, std::uint64_t count, std::uint64_t bytes, std::function<Bytes()> read);
   // False: the object was forgotten to make room. Throws Error(kLost) if its file is damaged.
   bool pin(const ObjectPtr& object, Pin& pin);
   // The same without waiting for a disk: false if the rows would have to be read from one.

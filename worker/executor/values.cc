@@ -152,7 +152,10 @@ void Values::onGot(Peer from, const EnvelopePtr& envelope) {
   auto it = fetches_.find(got.request());
   if (it == fetches_.end() || it->second.peer != from.id) return;
   Fetch& fetch = it->second;
-  if (got.of_state_size() != 0 && !fetch.state) fetch.state = std::make_shared<Rows>();
+  if (got.of_state_size() != 0 && !fetch.state) {
+    fetch.state = std::make_shared<Rows>();
+    fetch.state->unique = got.unique_state();
+  }
   bool fits = got.piece_rows_size() == int(envelope->attachments.size()) || std::holds_alternative<std::uint64_t>(fetch.what);
   if (!got.present() || !fits) {
     Fetch failed = std::move(fetch);
@@ -300,7 +303,7 @@ void Values::answer(Peer to, std::uint64_t request, RowsPtr rows) {
     std::size_t own = rows->pieces.size();
     for (std::size_t i = first; i < first + bytes.size(); ++i) {
       got->add_piece_rows((i < own ? rows->pieces[i] : rows->state->pieces[i - own]).object->rows());
-      if (rows->state) got->add_of_state(i >= own);
+      if (rows->state) got->add_of_state(i >= own), got->set_unique_state(rows->state->unique);
     }
     reply->attachments = std::move(bytes);
     control_.send(to, std::move(reply));

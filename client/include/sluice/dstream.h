@@ -191,7 +191,7 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
   template <class State = void, class F> auto updateStateByKey(F f, const By& partitions = 0, CallSite at = CallSite::here()) const {
     return updated<State>(std::move(f), partitions, static_cast<const RDD<Broken>*>(nullptr), at);
   }
-  // The first batch begins from the pairs of `initial`, which is asked for at start().
+  // The first batch begins from the pairs of `initial`.
   template <class State = void, class F, class S>
   auto updateStateByKey(F f, const By& partitions, const RDD<std::pair<K, S>>& initial, CallSite at = CallSite::here()) const {
     return updated<State>(std::move(f), partitions, &initial, at);

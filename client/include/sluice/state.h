@@ -81,7 +81,7 @@ template <class F, class S, class By = int, class Initial = Broken> struct State
   Initial initial{};
   Duration idle{};
 
-  // What the state begins with: an RDD<std::pair<K, S>>, asked for at start().
+  // What the state begins with: an RDD<std::pair<K, S>>, computed with the first batch.
   template <class Rdd> StateSpecOf<F, S, By, Rdd> initialState(const Rdd& rdd) const { return {f, by, rdd, idle}; }
   StateSpecOf<F, S, int, Initial> numPartitions(int partitions) const { return {f, partitions, initial, idle}; }
   template <class K> StateSpecOf<F, S, Partitioner<K>, Initial> partitioner(const Partitioner<K>& by) const { return {f, by, initial, idle}; }

@@ -59,6 +59,7 @@ struct How {
   std::vector<Midway> midway = {Midway::kNothing};
   bool checkpoint = false;  // the streams need a checkpoint directory; each run has a new one
   bool ordered = false;  // the order of records within a batch is compared too
+  Conf conf;             // of each run
 };
 
 // Faults of the simulated shape, all drawn from the seed.
@@ -218,7 +219,7 @@ void expectBatches(const Batches<In>& in, Op op, const Batches<Out>& want, How h
       bool alone = shape == Shape::kLocal1 || shape == Shape::kLocal4;
       if (midway == Midway::kExecutorLoss && alone) continue;  // nobody would be left
       std::string where = std::string(nameOf(shape)) + ", " + nameOf(midway);
-      Cluster cluster(shape);
+      Cluster cluster(shape, Seconds(1), how.conf);
       std::shared_ptr<const Batches<Out>> got, later;
       std::string directory = how.checkpoint ? temporaryDirectory() : "";
       auto define = [&](Cluster& c) {

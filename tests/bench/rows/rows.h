@@ -22,5 +22,12 @@ std::unique_ptr<Row> submitStart();
 std::unique_ptr<Row> idleWorker();
 std::unique_ptr<Row> exampleCompileTime();
 std::unique_ptr<Row> executorKilled();
+std::unique_ptr<Row> sortRow();
+std::unique_ptr<Row> joinRow();
+std::unique_ptr<Row> groupRow();
+std::unique_ptr<Row> windowBatch();
+std::unique_ptr<Row> stateBatch();
+std::unique_ptr<Row> stateHeld();
+std::unique_ptr<Row> stateHeldOnDisk();
 
 }  // namespace sluice::bench

@@ -73,7 +73,7 @@ SLUICE_EXPORT NodeRef addPerBatch(const NodeRef* inputs, std::size_t count, Driv
 // The symbol that transform(f(RDD)) hands to f, and the stream's node of what f returned.
 SLUICE_EXPORT NodeRef symbolOf(const NodeRef& stream);
 SLUICE_EXPORT NodeRef addTransformed(const NodeRef* inputs, std::size_t count, const NodeRef& result, const NodeFacts& facts);
-// A source that gives the records of an RDD to the first batch and nothing later: what a state begins with. Asked for at start().
+// The records of an RDD at the first batch, and no value later: what a state begins with. A restored stream has had its first batch.
 SLUICE_EXPORT NodeRef addFirstBatch(StreamCore& stream, const NodeRef& rdd, const NodeFacts& facts);
 SLUICE_EXPORT void setCheckpointInterval(const NodeRef& node, Duration interval);
 SLUICE_EXPORT StreamRef streamOf(const NodeRef& node);

@@ -1,5 +1,5 @@
 // The log and index of mapWithState's state: against a plain map, over many batches.
-#include "worker/executor/state_table.h"
+#include "worker/executor/state_log.h"
 
 #include <gtest/gtest.h>
 
@@ -17,9 +17,9 @@ using Model = std::map<std::string, std::pair<std::string, std::int64_t>>;
 
 std::string directory() { return ::testing::TempDir(); }
 
-Model contents(StateTable& table) {
+Model contents(StateLog& table) {
   Model all;
-  StateTable::Position at;
+  StateLog::Position at;
   StateEntry entry;
   std::int64_t last = 0;
   while (table.next(at, entry)) {
@@ -40,9 +40,9 @@ void remove(Buffer& changes, Model& model, const std::string& key, std::int64_t 
   model.erase(key);
 }
 
-TEST(StateTable, FindsTheNewestAndForgetsTheRemoved) {
+TEST(StateLog, FindsTheNewestAndForgetsTheRemoved) {
   Store store(64 << 20, directory());
-  StateTable table(store);
+  StateLog table(store);
   table.load(nullptr);
   Model model;
   Buffer one;
@@ -59,18 +59,18 @@ TEST(StateTable, FindsTheNewestAndForgetsTheRemoved) {
   EXPECT_EQ(found.timeMs, 2000);
   EXPECT_FALSE(table.find("", found));
   // The earlier version is as it was.
-  StateTable before(store);
+  StateLog before(store);
   before.load(first);
   EXPECT_EQ(contents(before), (Model{{"", {"empty key", 1000}}, {"a", {"1", 1000}}}));
   EXPECT_EQ(table.commit({}), second) << "a batch without changes shares the version";
 }
 
-TEST(StateTable, IsAMapOverManyBatches) {
+TEST(StateLog, IsAMapOverManyBatches) {
   std::uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   Store store(256 << 20, directory());
-  StateTable table(store);
+  StateLog table(store);
   table.load(nullptr);
   Model model;
   for (std::int64_t batch = 1; batch <= 400; ++batch) {
@@ -86,7 +86,7 @@ TEST(StateTable, IsAMapOverManyBatches) {
     RowsPtr version = table.commit(changes.view());
     if (batch % 20 != 0) continue;
     ASSERT_EQ(contents(table), model) << "batch " << batch;
-    StateTable again(store);
+    StateLog again(store);
     again.load(version);
     ASSERT_EQ(contents(again), model) << "batch " << batch;
     // What is kept is of the order of what lives.
@@ -96,9 +96,9 @@ TEST(StateTable, IsAMapOverManyBatches) {
   }
 }
 
-TEST(StateTable, RemovedKeysLeaveNothingBehind) {
+TEST(StateLog, RemovedKeysLeaveNothingBehind) {
   Store store(256 << 20, directory());
-  StateTable table(store);
+  StateLog table(store);
   table.load(nullptr);
   Model model;
   // Sessions come and go beside a few keys that stay.
@@ -113,9 +113,9 @@ TEST(StateTable, RemovedKeysLeaveNothingBehind) {
   EXPECT_LE(table.bytes(), 1u << 20);
 }
 
-TEST(StateTable, IdleEntriesComeOldestFirst) {
+TEST(StateLog, IdleEntriesComeOldestFirst) {
   Store store(64 << 20, directory());
-  StateTable table(store);
+  StateLog table(store);
   table.load(nullptr);
   Model model;
   for (std::int64_t batch = 1; batch <= 30; ++batch) {
@@ -124,9 +124,9 @@ TEST(StateTable, IdleEntriesComeOldestFirst) {
     change(changes, model, "always", "v", batch);
     // Those idle for more than ten batches go.
     std::vector<std::string> idle;
-    StateTable::Position at = table.oldest();
     StateEntry entry;
-    while (table.nextIdle(at, batch - 10, entry)) idle.emplace_back(entry.key);
+    table.begin();
+    while (table.nextIdle(batch - 10, entry)) idle.emplace_back(entry.key);
     if (batch > 11) EXPECT_EQ(idle, std::vector<std::string>{"k" + std::to_string(batch - 11)});
     else EXPECT_TRUE(idle.empty());
     for (const auto& key : idle) remove(changes, model, key, batch);
@@ -135,9 +135,44 @@ TEST(StateTable, IdleEntriesComeOldestFirst) {
   EXPECT_EQ(contents(table), model);
 }
 
-TEST(StateTable, WorksWhenMemoryIsShort) {
+TEST(StateLog, DueEntriesComeInOrderOfTimeAndKey) {
+  Store store(64 << 20, directory());
+  StateLog table(store);
+  table.load(nullptr);
+  Model model;
+  Buffer one;
+  for (const char* key : {"c", "a", "b"}) change(one, model, key, "v", 20);
+  change(one, model, "early", "v", 10);
+  change(one, model, "never", "v", INT64_MAX);
+  RowsPtr first = table.commit(one.view());
+  auto due = [](StateLog& of, std::int64_t timeMs) {
+    std::vector<std::string> keys;
+    StateEntry entry;
+    of.begin();
+    while (of.nextDue(timeMs, entry)) keys.emplace_back(entry.key);
+    return keys;
+  };
+  EXPECT_EQ(due(table, 9), std::vector<std::string>{});
+  EXPECT_EQ(due(table, 20), (std::vector<std::string>{"early", "a", "b", "c"}));
+  EXPECT_EQ(due(table, 20), (std::vector<std::string>{"early", "a", "b", "c"})) << "nothing was committed";
+  Buffer two;
+  remove(two, model, "early", 0);
+  change(two, model, "a", "v", 30);
+  change(two, model, "b", "v", 20);
+  remove(two, model, "c", 0);
+  RowsPtr second = table.commit(two.view());
+  EXPECT_EQ(due(table, 29), std::vector<std::string>{"b"});
+  EXPECT_EQ(due(table, 30), (std::vector<std::string>{"b", "a"}));
+  StateLog again(store);
+  again.load(second);
+  EXPECT_EQ(due(again, 30), (std::vector<std::string>{"b", "a"}));
+  again.load(first);
+  EXPECT_EQ(due(again, 15), std::vector<std::string>{"early"});
+}
+
+TEST(StateLog, WorksWhenMemoryIsShort) {
   Store store(1 << 20, directory());
-  StateTable table(store);
+  StateLog table(store);
   table.load(nullptr);
   Model model;
   for (std::int64_t batch = 1; batch <= 20; ++batch) {
@@ -149,7 +184,7 @@ TEST(StateTable, WorksWhenMemoryIsShort) {
   EXPECT_EQ(contents(table), model);
 }
 
-TEST(StateTable, DamagedRowsAreSaid) {
+TEST(StateLog, DamagedRowsAreSaid) {
   Store store(64 << 20, directory());
   Buffer bytes;
   StateRow{"key", "value", 1, false}.append(bytes);
@@ -158,7 +193,7 @@ TEST(StateTable, DamagedRowsAreSaid) {
     Buffer piece;
     piece.append(bytes.view().substr(0, cut));
     rows->add({store.put(ObjectKind::kState, Bytes::of(std::move(piece)), 1)});
-    StateTable table(store);
+    StateLog table(store);
     EXPECT_THROW(table.load(rows), Error) << cut;
   }
 }

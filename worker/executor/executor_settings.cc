@@ -1,0 +1,22 @@
+#include "worker/executor/executor_settings.h"
+
+#include "common/conf_keys.h"
+#include "sluice/error.h"
+
+namespace sluice::executor {
+
+void applySettings(const Settings& settings, Options& options) {
+  options.blockInterval = settings.get(conf::kBlockInterval);
+  options.receiverRestartDelay = settings.get(conf::kReceiverRestartDelay);
+  options.minRemember = settings.get(conf::kMinRememberDuration);
+}
+
+RuntimeOptions runtimeOptionsOf(const Options& options, const Settings& settings) {
+  RuntimeOptions own{options.slots, options.memoryBytes, options.spillDirectory, {}};
+  std::string store = settings.get(conf::kStateStore);
+  if (store == "rocksdb") own.states = rocksdbStates();
+  else if (store != "memory") throwError(ErrorKind::kInvalidArgument, "sluice.streaming.stateStore is '" + store + "'; it must be memory or rocksdb");
+  return own;
+}
+
+}  // namespace sluice::executor
