@@ -50,6 +50,65 @@ TEST(State, NoneRemovesTheKey) {
   expectBatches<std::string, Count>({{"a", "b"}, {"a"}, {}, {"b"}}, op, {{{"a", 1}, {"b", 1}}, {{"a", 2}}, {}, {{"b", 1}}}, {.checkpoint = true});
 }
 
+TEST(State, WithTheBatchsTimeAndTheKey) {
+  auto op = [](auto s) {
+    return s.map([](const std::string& w) { return std::pair(w, 1); })
+        .updateStateByKey([](sluice::Time t, const std::string& key, const std::vector<int>& added, const std::optional<int>& state) -> std::optional<int> {
+          if (key == "gone" && added.empty()) return std::nullopt;
+          return state.value_or(t.milliseconds() % 1000 == 0 ? 100 : 0) + int(added.size());
+        });
+  };
+  expectBatches<std::string, Count>({{"a", "gone"}, {"a"}, {}}, op, {{{"a", 101}, {"gone", 101}}, {{"a", 102}}, {{"a", 102}}},
+                                    {.midway = {Midway::kNothing, Midway::kRestore}, .checkpoint = true});
+}
+
+TEST(State, ByPartition) {
+  auto op = [](auto s) {
+    return s.map([](const std::string& w) { return std::pair(w, 1); })
+        .template updateStateByPartition<int>([](sluice::Iterator<sluice::KeyedUpdate<std::string, int, int>>& updates) {
+          std::vector<Count> kept;
+          for (auto& [key, values, state] : updates) {
+            int sum = state.value_or(0) + int(values.size());
+            if (sum < 3) kept.emplace_back(key, sum);
+          }
+          return kept;
+        });
+  };
+  expectBatches<std::string, Count>({{"a"}, {"a", "b"}, {"a"}, {"b", "a"}}, op, {{{"a", 1}}, {{"a", 2}, {"b", 1}}, {{"b", 1}}, {{"a", 1}, {"b", 2}}},
+                                    {.midway = {Midway::kNothing, Midway::kExecutorLoss, Midway::kRestore}, .checkpoint = true});
+}
+
+TEST(State, BeginsWithAnRdd) {
+  using sluice::testing::Cluster;
+  using sluice::testing::Shape;
+  auto sum = [](const std::vector<int>& added, const std::optional<int>& state) -> std::optional<int> { return state.value_or(0) + int(added.size()); };
+  auto byPartition = [](sluice::Iterator<sluice::KeyedUpdate<std::string, int, int>>& updates) {
+    std::vector<Count> kept;
+    for (auto& [key, values, state] : updates) kept.emplace_back(key, state.value_or(0) + int(values.size()));
+    return kept;
+  };
+  for (Shape shape : {Shape::kLocal1, Shape::kSimulated, Shape::kInProcess}) {
+    for (bool partitions : {false, true}) {
+      SCOPED_TRACE(nameOf(shape));
+      std::string directory = sluice::testing::temporaryDirectory();
+      std::shared_ptr<const Batches<Count>> got;
+      auto define = [&](Cluster& c) {
+        c.streaming().checkpoint(directory);
+        auto initial = c.streaming().context().parallelize(std::vector<Count>{{"a", 10}, {"z", 1}}, 2);
+        auto words = c.input<std::string>({{"a"}, {"b"}, {}, {"a"}}).map([](const std::string& w) { return std::pair(w, 1); });
+        got = c.collect(partitions ? words.updateStateByPartition<int>(byPartition, 2, true, initial) : words.updateStateByKey(sum, 2, initial));
+      };
+      Cluster cluster(shape);
+      define(cluster);
+      cluster.runBatches(2);
+      sluice::testing::compare<Count>(*got, {{{"a", 11}, {"z", 1}}, {{"a", 11}, {"b", 1}, {"z", 1}}}, false, "before", sluice::CallSite::here());
+      cluster.stopAndRestore(define);
+      cluster.runBatches(2);
+      sluice::testing::compare<Count>(*got, {{{"a", 11}, {"b", 1}, {"z", 1}}, {{"a", 12}, {"b", 1}, {"z", 1}}}, false, "after", sluice::CallSite::here());
+    }
+  }
+}
+
 TEST(State, NeedsACheckpointDirectory) {
   sluice::testing::Cluster cluster(sluice::testing::Shape::kLocal1);
   auto in = cluster.input<std::string>({{"a"}});

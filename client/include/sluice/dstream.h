@@ -18,15 +18,21 @@ inline namespace SLUICE_ABI {
 
 namespace detail {
 
-// The S of a function (values, std::optional<S>) -> std::optional<S>.
-template <class F> struct StateOf { using type = void; };
+// The S of a function (values, std::optional<S>) -> std::optional<S>, or of one with Time and key before these.
 template <class T> struct InOptional { using type = void; };
 template <class S> struct InOptional<std::optional<S>> { using type = S; };
-template <class R, class C, class Vs, class S, class... More> struct StateOf<R (C::*)(Vs, S, More...) const> : InOptional<std::remove_cvref_t<S>> {};
-template <class R, class C, class Vs, class S, class... More> struct StateOf<R (C::*)(Vs, S, More...)> : InOptional<std::remove_cvref_t<S>> {};
-template <class R, class Vs, class S> struct StateOf<R (*)(Vs, S)> : InOptional<std::remove_cvref_t<S>> {};
+template <class... A> struct LastOptional { using type = typename InOptional<std::remove_cvref_t<typename LastOf<A...>::type>>::type; };
+template <class F> struct StateOf { using type = void; };
+template <class R, class C, class... A> struct StateOf<R (C::*)(A...) const> : LastOptional<A...> {};
+template <class R, class C, class... A> struct StateOf<R (C::*)(A...)> : LastOptional<A...> {};
+template <class R, class... A> struct StateOf<R (*)(A...)> : LastOptional<A...> {};
 template <class F> requires requires { &F::operator(); } struct StateOf<F> : StateOf<decltype(&F::operator())> {};
-template <class F, class... V> struct StateOf<With<F, V...>> : StateOf<F> {};
+// Values that travel with the function come after the state: it is the second parameter then.
+template <class F> struct SecondOptional { using type = void; };
+template <class R, class C, class Vs, class S, class... More> struct SecondOptional<R (C::*)(Vs, S, More...) const> : InOptional<std::remove_cvref_t<S>> {};
+template <class R, class C, class Vs, class S, class... More> struct SecondOptional<R (C::*)(Vs, S, More...)> : InOptional<std::remove_cvref_t<S>> {};
+template <class F> requires requires { &F::operator(); } struct SecondOptional<F> : SecondOptional<decltype(&F::operator())> {};
+template <class F, class... V> struct StateOf<With<F, V...>> : SecondOptional<F> {};
 
 struct Plus {
   std::int64_t operator()(std::int64_t a, std::int64_t b) const { return a + b; }
@@ -186,8 +192,9 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
   }
 
   // ---- State ----
-  // f(std::vector<V> values, std::optional<S> state) -> std::optional<S>, for every known key in every batch; none forgets the key. Needs
-  // a checkpoint directory. S is read from f's signature, or named: updateStateByKey<long>([](auto values, auto state) {...}).
+  // f(std::vector<V> values, std::optional<S> state) -> std::optional<S>, or f(Time, key, values, state), for every known key in every
+  // batch; none forgets the key. Needs a checkpoint directory. S is read from f's signature, or named:
+  // updateStateByKey<long>([](auto values, auto state) {...}).
   template <class State = void, class F> auto updateStateByKey(F f, const By& partitions = 0, CallSite at = CallSite::here()) const {
     return updated<State>(std::move(f), partitions, static_cast<const RDD<Broken>*>(nullptr), at);
   }
@@ -197,6 +204,16 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
     return updated<State>(std::move(f), partitions, &initial, at);
   }
 
+  // The partition form: f(sluice::Iterator<KeyedUpdate<K, V, S>>&) -> range of std::pair<K, S>, over the known keys and those of the batch;
+  // keys that it leaves out are forgotten. rememberPartitioner: it leaves the keys as they are. S is named.
+  template <class S, class F>
+  auto updateStateByPartition(F f, const By& partitions = 0, bool rememberPartitioner = true, CallSite at = CallSite::here()) const {
+    return updatedByPartition<S>(std::move(f), partitions, rememberPartitioner, static_cast<const RDD<Broken>*>(nullptr), at);
+  }
+  template <class S, class F>
+  auto updateStateByPartition(F f, const By& partitions, bool rememberPartitioner, const RDD<std::pair<K, S>>& initial, CallSite at = CallSite::here()) const {
+    return updatedByPartition<S>(std::move(f), partitions, rememberPartitioner, &initial, at);
+  }
   // The function of the spec over each record and the state of its key; gives what the function returns, and the states as
   // stateSnapshots(). Costs what the batch touches, however many keys are held. Needs a checkpoint directory.
   template <class F, class S, class P, class Initial> auto mapWithState(const StateSpecOf<F, S, P, Initial>& spec, CallSite at = CallSite::here()) const {
@@ -342,26 +359,53 @@ template <class T> class DStream : public detail::Transforms<DStream, T> {
     } else if constexpr (std::is_void_v<S>) {
       static_assert(never<F>, "sluice: updateStateByKey cannot tell the state's type from this function; name it: updateStateByKey<State>(f)");
       return DStream<Broken>();
-    } else if constexpr (!detail::shuffles<typename Base::Key, typename Base::Value, S>() || !detail::usable<F, std::vector<V>, std::optional<S>>()) {
+    } else if constexpr (!detail::shuffles<typename Base::Key, typename Base::Value, S>()) {
+      return DStream<Broken>();
+    } else if constexpr (ops::UpdateCall<F, K, V, S>::kTimedView || ops::UpdateCall<F, K, V, S>::kTimedKey) {
+      if constexpr (!kShippable<F>) return detail::usable<F, Time, K, std::vector<V>, std::optional<S>>(), DStream<Broken>();
+      else return DStream<std::pair<K, S>>(updating<ops::UpdateState<K, V, S, F>, S>(std::move(f), partitions, true, initial, method("updateStateByKey", at)));
+    } else if constexpr (!detail::usable<F, std::vector<V>, std::optional<S>>()) {
       return DStream<Broken>();
     } else {
-      using Op = ops::UpdateState<K, V, S, F>;
-      using Pair = std::pair<K, S>;
-      detail::Method m = method("updateStateByKey", at);
-      detail::Placement to = detail::placementOf({node_}, partitions, m);
-      detail::NodeFacts facts = m.keyed(typeDesc<Pair>(), to);
-      facts.state = true;
-      detail::NodeInput own{{}, detail::Exchange::kNone, typeDesc<typename Op::Known>()};
-      detail::NodeInput values = detail::keyedInput<T, std::pair<K, V>, typename Op::Input>(node_, to, m);
-      if constexpr (std::is_same_v<Initial, RDD<Pair>>) {
-        if (initial) {
-          auto first = detail::addFirstBatch(*detail::streamOf(node_), initial->node(), m.facts(typeDesc<Pair>()));
-          detail::NodeInput begin = detail::exchanged<Pair>(first, typeDesc<typename Op::Known>(), to, m);
-          return DStream<Pair>(detail::addPull({own, values, begin}, Op::of(std::move(f)), facts));
-        }
-      }
-      return DStream<Pair>(detail::addPull({own, values}, Op::of(std::move(f)), facts));
+      return DStream<std::pair<K, S>>(updating<ops::UpdateState<K, V, S, F>, S>(std::move(f), partitions, true, initial, method("updateStateByKey", at)));
     }
+  }
+
+  template <class S, class F, class Initial = RDD<Broken>>
+  auto updatedByPartition(F f, const By& partitions, bool remember, const Initial* initial, CallSite at) const {
+    if constexpr (Base::kBroken) return DStream<Broken>();
+    else if constexpr (!Base::kPairs) {
+      static_assert(never<F>, "sluice: updateStateByPartition needs records that are std::pair<K, V>; make them with map or keyBy first");
+      return DStream<Broken>();
+    } else if constexpr (!detail::shuffles<typename Base::Key, typename Base::Value, S>()) {
+      return DStream<Broken>();
+    } else if constexpr (!kShippable<F> || !ops::kTakesPartition<F, Iterator<KeyedUpdate<K, V, S>>>) {
+      static_assert(never<F>,
+                    "sluice: updateStateByPartition needs a function that takes sluice::Iterator<sluice::KeyedUpdate<K, V, S>>&, returns a range of "
+                    "std::pair<K, S>, and captures only what can travel as bytes");
+      return DStream<Broken>();
+    } else {
+      return DStream<std::pair<K, S>>(updating<ops::UpdateStates<K, V, S, F>, S>(std::move(f), partitions, remember, initial, method("updateStateByPartition", at)));
+    }
+  }
+
+  template <class Op, class S, class F, class Initial>
+  detail::NodeRef updating(F f, const By& partitions, bool remember, const Initial* initial, const detail::Method& m) const {
+    using Pair = std::pair<K, S>;
+    detail::Placement to = detail::placementOf({node_}, partitions, m);
+    detail::NodeFacts facts = m.keyed(typeDesc<Pair>(), to);
+    if (!remember) facts.layout = detail::Layout::kUnknown;
+    facts.state = true;
+    detail::NodeInput own{{}, detail::Exchange::kNone, typeDesc<typename Op::Known>()};
+    detail::NodeInput values = detail::keyedInput<T, std::pair<K, V>, typename Op::Input>(node_, to, m);
+    if constexpr (std::is_same_v<Initial, RDD<Pair>>) {
+      if (initial) {
+        auto first = detail::addFirstBatch(*detail::streamOf(node_), initial->node(), m.facts(typeDesc<Pair>()));
+        detail::NodeInput begin = detail::exchanged<Pair>(first, typeDesc<typename Op::Known>(), to, m);
+        return detail::addPull({own, values, begin}, Op::of(std::move(f)), facts);
+      }
+    }
+    return detail::addPull({own, values}, Op::of(std::move(f)), facts);
   }
 };
 

@@ -6,7 +6,7 @@ std::vector<std::unique_ptr<Row>> allRows() {
   std::vector<std::unique_ptr<Row>> rows;
   for (auto make : {wordCountLocal, wordCountCluster, wordCountInstructions, socketGrep, smallestLocalJob, smallestClusterJob, smallestClusterBatch,
                     steadyInterval, recordLatency, schedulingCore, schedulingFlat, masterCpu, submitStart, idleWorker, exampleCompileTime,
-                    executorKilled})
+                    executorKilled, sortRow, joinRow, groupRow, windowBatch, stateBatch, stateHeld, stateHeldOnDisk})
     rows.push_back(make());
   return rows;
 }

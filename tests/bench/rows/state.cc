@@ -19,7 +19,7 @@ using Pair = std::pair<std::int64_t, std::int64_t>;
 
 constexpr auto kAdd = [](std::int64_t, std::optional<std::int64_t> value, State<std::int64_t>& state) { return state.edit() += value.value_or(0); };
 
-// A stream whose batches are pushed when the one before is done; how long each took, launch to decision, in microseconds.
+// A stream of given batches; how long each took, launch to decision, in microseconds.
 class Batches {
  public:
   Batches(const std::string& scratch, Conf conf = {})
@@ -37,19 +37,14 @@ class Batches {
     return stream_.context().range(from, from + n).map([keys](std::int64_t i) { return Pair(scattered(i) % keys, 1); });
   }
   DStream<Pair> input() { return stream_.queueStream(queue_); }
-  // Batches without an RDD of their own are not counted.
-  std::vector<double> run(const std::vector<RDD<Pair>>& rdds) {
+  // One batch for each; the first `warm` are not counted.
+  std::vector<double> run(const std::vector<RDD<Pair>>& rdds, std::size_t warm) {
+    for (const auto& rdd : rdds) queue_.push(rdd);
+    stream_.start();
+    if (!watch_.wait(rdds.size(), 300)) throw std::runtime_error("the batches took more than five minutes");
+    auto all = watch_.batches();
     std::vector<double> microseconds;
-    for (const auto& rdd : rdds) {
-      std::size_t before = watch_.count();
-      queue_.push(rdd);
-      // The batch that takes it is one of the next two.
-      if (!watch_.wait(before + 2, 120)) throw std::runtime_error("a batch took more than two minutes");
-      double longest = 0;
-      auto all = watch_.batches();
-      for (std::size_t i = before; i < all.size(); ++i) longest = std::max(longest, all[i].processingUs);
-      microseconds.push_back(longest);
-    }
+    for (std::size_t i = warm; i < rdds.size(); ++i) microseconds.push_back(all[i].processingUs);
     return microseconds;
   }
 
@@ -69,12 +64,9 @@ double touchCost(const std::string& scratch, const std::string& store, std::int6
   run.input().mapWithState(StateSpec::function(kAdd).initialState(initial)).foreachPartition([](Iterator<std::int64_t>& in) {
     while (in.hasNext()) in.next();
   });
-  run.stream().start();
   std::vector<RDD<Pair>> rdds;
   for (int i = 0; i < batches + 5; ++i) rdds.push_back(run.records(i * 1000, 1000, held));
-  std::vector<double> microseconds = run.run(rdds);
-  microseconds.erase(microseconds.begin(), microseconds.begin() + 5);  // the first one reads the initial state
-  return medianOf(std::move(microseconds));
+  return medianOf(run.run(rdds, 5));  // the first one reads the initial state
 }
 
 class StateHeld final : public Row {
@@ -145,12 +137,9 @@ class PerBatch final : public Row {
         while (in.hasNext()) in.next();
       });
     }
-    run.stream().start();
     std::vector<RDD<Pair>> rdds;
     for (int i = 0; i < kBatches; ++i) rdds.push_back(run.records(i * kBatchRecords, kBatchRecords, kKeys));
-    std::vector<double> microseconds = run.run(rdds);
-    microseconds.erase(microseconds.begin(), microseconds.begin() + kWarm);
-    return medianOf(std::move(microseconds));
+    return medianOf(run.run(rdds, kWarm));
   }
   bool windows_;
 };
