@@ -31,7 +31,8 @@ void check(const rocksdb::Status& status, const std::string& directory) {
 }
 
 struct Shared {
-  std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(kCacheBytes);
+  // Few shards: a block that does not fit into its shard would be read from the disk each time.
+  std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(kCacheBytes, 2);
   std::shared_ptr<rocksdb::WriteBufferManager> buffers = std::make_shared<rocksdb::WriteBufferManager>(kBuffersBytes, cache);
 };
 
@@ -40,6 +41,9 @@ rocksdb::Options options() {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = shared->cache;
   table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   rocksdb::Options o;
   o.create_if_missing = true;
