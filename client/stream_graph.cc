@@ -44,9 +44,35 @@ NodeRef addReceiver(StreamCore& stream, const ReceiverDesc* receiver, std::strin
   return node;
 }
 
+void checkSocket(const char* method, std::string_view host, std::uint16_t port) {
+  if (host.empty()) throwError(ErrorKind::kInvalidArgument, std::string(method) + ": the host has no name");
+  if (port == 0) throwError(ErrorKind::kInvalidArgument, std::string(method) + ": the port is 0; it must be from 1 to 65535");
+}
+
+void preferHost(const NodeRef& receiver, std::string_view host) {
+  if (host.empty()) return;
+  auto spec = std::make_shared<SourceSpec>(*receiver->source);
+  spec->source.set_preferred_host(std::string(host));
+  spec->seal();
+  receiver->source = std::move(spec);
+}
+
+NodeRef addGenerator(StreamCore& stream, double recordsPerSecond, int partitions, const NodeFacts& facts) {
+  if (!(recordsPerSecond > 0) || recordsPerSecond > 1e12) {
+    throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + ": the rate is " + std::to_string(recordsPerSecond) + " records per second; it must be above 0, and 1e12 at most");
+  }
+  if (partitions < 0) throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + ": the number of partitions is " + std::to_string(partitions) + "; it must be above 0");
+  NodeRef node = stream.newSource(PlanNode::Kind::kSource, facts);
+  auto spec = std::make_shared<SourceSpec>();
+  spec->source.set_kind(proto::SOURCE_GENERATED);
+  spec->source.set_rate(recordsPerSecond), spec->source.set_partitions(std::uint32_t(partitions));
+  spec->seal();
+  node->source = std::move(spec);
+  return node;
+}
+
 NodeRef addSocketText(StreamCore& stream, std::string_view host, std::uint16_t port, StorageLevel level, const NodeFacts& facts) {
-  if (host.empty()) throwError(ErrorKind::kInvalidArgument, "socketTextStream: the host has no name");
-  if (port == 0) throwError(ErrorKind::kInvalidArgument, "socketTextStream: the port is 0; it must be from 1 to 65535");
+  checkSocket("socketTextStream", host, port);
   NodeRef node = addReceiver(stream, &kSocketTextReceiver, socketTextCaptures(host, port), level, facts);
   auto spec = std::make_shared<SourceSpec>(*node->source);
   spec->source.set_text(true);

@@ -1,5 +1,8 @@
 #include "master/allocation.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace sluice::master {
 namespace {
 
@@ -34,6 +37,22 @@ const proto::InputList* batchInputs(const proto::Source& source, std::int64_t k)
   if (k < 1 || k > source.batches_size()) return &kEmpty;
   const auto& inputs = source.batches(int(k - 1));
   return inputs.no_value() ? nullptr : &inputs;
+}
+
+std::vector<proto::InputList> generatedPartitions(const proto::Source& source, std::int64_t zeroMs, std::int64_t whenMs, std::int64_t intervalMs,
+                                                  std::uint32_t defaultPartitions) {
+  auto until = [&](std::int64_t ms) { return std::int64_t(std::floor(source.rate() * double(ms) / 1000)); };
+  std::int64_t from = until(whenMs - intervalMs - zeroMs), to = until(whenMs - zeroMs);
+  std::uint32_t count = std::max(source.partitions() ? source.partitions() : defaultPartitions, 1u);
+  std::vector<proto::InputList> partitions(count);
+  for (std::uint32_t p = 0; p < count; ++p) {
+    std::int64_t begin = from + (to - from) * p / count, end = from + (to - from) * (p + 1) / count;
+    if (begin == end) continue;
+    auto& input = *partitions[p].add_inputs();
+    input.mutable_generated()->set_from(begin), input.mutable_generated()->set_to(end), input.mutable_generated()->set_step(1);
+    input.set_records(std::uint64_t(end - begin)), input.set_bytes(std::uint64_t(end - begin) * sizeof(std::int64_t));
+  }
+  return partitions;
 }
 
 std::uint32_t batchPartitions(const proto::InputList& inputs) {

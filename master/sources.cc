@@ -8,18 +8,17 @@
 namespace sluice::master {
 namespace {
 
-std::uint32_t leastLoaded(const App& app) {
+// Of the preferred host's executors if it has any, else of all.
+std::uint32_t leastLoaded(const App& app, const std::string& preferredHost) {
   std::vector<std::uint32_t> receivers(app.executors.size());
   for (const auto& [number, stream] : app.streams) {
     for (const auto& [node, receiver] : stream->receivers) {
       if (receiver.at != kNowhere) ++receivers[receiver.at];
     }
   }
-  std::uint32_t best = app.up.front();
-  for (std::uint32_t index : app.up) {
-    if (receivers[index] < receivers[best]) best = index;
-  }
-  return best;
+  auto away = [&](std::uint32_t index) { return !preferredHost.empty() && app.executors[index]->host != preferredHost; };
+  auto cost = [&](std::uint32_t index) { return std::pair(away(index), receivers[index]); };
+  return *std::min_element(app.up.begin(), app.up.end(), [&](std::uint32_t a, std::uint32_t b) { return cost(a) < cost(b); });
 }
 
 // Other executors that get copies of its blocks: on other hosts while there are any.
@@ -82,7 +81,7 @@ void openReceivers(State& s, App& app, Stream& stream) {
     Receiver& receiver = stream.receivers[node];
     receiver.node = node;
     if (receiver.at != kNowhere || receiver.stopped) continue;
-    receiver.at = leastLoaded(app);
+    receiver.at = leastLoaded(app, stream.plan->view.node(node).source().preferred_host());
     receiver.sealedMs = std::max(receiver.sealedMs, stream.dueMs);
     Executor& executor = *app.executors[receiver.at];
     proto::JournalRecord record;

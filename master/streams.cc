@@ -124,8 +124,10 @@ void begin(State& s, App& app, Stream& stream, const proto::Manifest* manifest) 
   begun.set_zero_ms(manifest ? manifest->zero_ms() : nowMs / plan.interval_ms() * plan.interval_ms());
   begun.set_default_partitions(manifest ? manifest->default_partitions() : app.defaultPartitions);
   if (manifest) {
-    // Batches that were missed are run only if their input can be had: where it stands in the plan.
-    bool again = std::any_of(plan.nodes().begin(), plan.nodes().end(), [](const auto& n) { return n.source().kind() == proto::SOURCE_BATCHES; });
+    // Batches that were missed are run only if their input can be had: where it stands in the plan, or follows from the time.
+    bool again = std::any_of(plan.nodes().begin(), plan.nodes().end(), [](const auto& n) {
+      return n.source().kind() == proto::SOURCE_BATCHES || n.source().kind() == proto::SOURCE_GENERATED;
+    });
     std::int64_t last = gridDown(nowMs, manifest->zero_ms(), plan.interval_ms());
     begun.set_restored_ms(manifest->when_ms());
     begun.set_resumed_ms(again ? manifest->when_ms() : std::max(last, manifest->when_ms()));
@@ -189,6 +191,15 @@ void allocate(State& s, App& app, Stream& stream, std::int64_t whenMs, bool ever
     auto& blocks = stream.blocks[whenMs];
     for (auto& input : inputs) {
       if (input.has_block()) input.clear_rows(), blocks.push_back(std::move(input));
+    }
+  }
+  for (const auto& node : stream.plan->plan->nodes()) {
+    if (node.kind() != proto::NODE_SOURCE || node.source().kind() != proto::SOURCE_GENERATED) continue;
+    auto* allocation = allocated.add_sources();
+    allocation->set_node(node.id());
+    const auto& record = *stream.record;
+    for (auto& partition : generatedPartitions(node.source(), record.zeroMs, whenMs, stream.intervalMs, record.defaultPartitions)) {
+      *allocation->add_partitions() = std::move(partition);
     }
   }
   if (stream.planned) {

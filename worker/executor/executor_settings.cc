@@ -8,6 +8,7 @@ namespace sluice::executor {
 void applySettings(const Settings& settings, Options& options) {
   options.blockInterval = settings.get(conf::kBlockInterval);
   options.receiverRestartDelay = settings.get(conf::kReceiverRestartDelay);
+  options.receiverMaxRate = double(settings.get(conf::kReceiverMaxRate));
   options.minRemember = settings.get(conf::kMinRememberDuration);
 }
 

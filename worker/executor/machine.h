@@ -83,6 +83,7 @@ struct Options {
   std::string address;  // where other executors reach it
   std::string spillDirectory;  // made by the shell, removed by it
   Duration blockInterval = Milliseconds(200);         // sluice.streaming.blockInterval
+  double receiverMaxRate = 0;                          // sluice.streaming.receiver.maxRate; 0: no limit
   Duration receiverRestartDelay = Milliseconds(2000);  // sluice.streaming.receiverRestartDelay
   Duration minRemember = Seconds(60);                 // sluice.streaming.fileStream.minRememberDuration
 };

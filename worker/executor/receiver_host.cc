@@ -67,7 +67,13 @@ template <class Add> void ReceiverHost::add(Add put) {
   if (ready) events_.blocksReady();
 }
 
+void ReceiverHost::end(std::string_view why) {
+  if (!why.empty()) events_.reported("stopped: " + std::string(why));
+  stop();
+}
+
 void ReceiverHost::addRows(std::string_view rows, std::size_t n) {
+  rate_.take(n, [this] { return stopped(); });
   add([&]() NO_THREAD_SAFETY_ANALYSIS {
     waitForRoom();
     builder_.addRows(rows, n);

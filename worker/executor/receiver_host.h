@@ -9,6 +9,7 @@
 #include "common/mutex.h"
 #include "sluice/receiver_base.h"
 #include "worker/executor/blocks.h"
+#include "worker/executor/rate_limiter.h"
 
 namespace sluice::executor {
 
@@ -22,8 +23,9 @@ class SLUICE_INTERNAL ReceiverHost final : public BlockSink {
     std::function<void(std::string error)> reported;
     std::function<void()> ended;
   };
-  ReceiverHost(Events events, std::size_t mostWaitingBytes, Duration restartDelay)
-      : events_(std::move(events)), mostWaiting_(mostWaitingBytes), restartDelay_(restartDelay) {}
+  // recordsPerSecond 0: no limit.
+  ReceiverHost(Events events, std::size_t mostWaitingBytes, Duration restartDelay, double recordsPerSecond = 0)
+      : events_(std::move(events)), mostWaiting_(mostWaitingBytes), restartDelay_(restartDelay), rate_(recordsPerSecond) {}
 
   // The body of the thread: the receiver, started again after each restart, until stop(). `make` may throw; user code runs in it.
   void run(const std::function<std::unique_ptr<ReceiverBase>()>& make);
@@ -37,6 +39,7 @@ class SLUICE_INTERNAL ReceiverHost final : public BlockSink {
   bool stopped() const override;
   void restart(std::string_view why, Duration delay) override;
   void report(std::string_view error) override { events_.reported(std::string(error)); }
+  void end(std::string_view why) override;
 
   // ---- by the strand ----
   // Blocks that were cut; `all`: the open one too. They are numbered from 1 in this order.
@@ -54,6 +57,7 @@ class SLUICE_INTERNAL ReceiverHost final : public BlockSink {
   const Events events_;
   const std::size_t mostWaiting_;
   const Duration restartDelay_;
+  RateLimiter rate_;  // of addRows, the receiver's own threads
   mutable Mutex mutex_;
   CondVar changed_;
   BlockBuilder builder_ GUARDED_BY(mutex_);

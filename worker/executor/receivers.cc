@@ -80,7 +80,7 @@ void Receivers::startReceiver(const SourcePtr& source, const proto::StartReceive
   };
   events.ended = [this, post] { post([this](Source& s) { end(s); }); };
   std::size_t most = std::max<std::size_t>(control_.options.memoryBytes / 8, kLeastWaitingBytes);
-  source->host = std::make_shared<ReceiverHost>(std::move(events), most, control_.options.receiverRestartDelay);
+  source->host = std::make_shared<ReceiverHost>(std::move(events), most, control_.options.receiverRestartDelay, control_.options.receiverMaxRate);
   control_.effects.startThread([host = source->host, desc, installed = source->installed, node = source->node] {
     const proto::Node& planned = installed->plan->view.node(node);
     currentPlace() = {planned.name().c_str(), planned.site().c_str(), 0, 0, nullptr};

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -29,15 +30,24 @@ template <class T> class Receiver : public ReceiverBase {
     encodeValue(record, row);
     sink_->addRows(row.view(), 1);
   }
-  // One block of these records; returns once it is stored and accepted, so that the source can be acknowledged. Error(kUnavailable).
-  void store(const std::vector<T>& records) {
+  // One block of these records (a container of T); returns once it is stored, copied and accepted, so that the source can be acknowledged.
+  // Error(kUnavailable). Spark's store of an ArrayBuffer or an Iterator.
+  template <class Records> requires(!std::is_convertible_v<const Records&, T>) void store(const Records& records) {
     Buffer rows;
-    for (const T& record : records) encodeValue(record, rows);
-    sink_->storeReliably(rows.view(), records.size());
+    std::size_t n = 0;
+    for (const T& record : records) encodeValue(record, rows), ++n;
+    sink_->storeReliably(rows.view(), n);
   }
-  bool isStopped() const { return !sink_ || sink_->stopped(); }
-  // Stops the receiver and starts it again after the delay.
-  void restart(std::string_view why, Duration delay = Seconds(2)) { sink_->restart(why, delay); }
+  // The same for n records that are encoded already (encodeValue, one after the other). Spark's store of a ByteBuffer.
+  void storeRows(std::string_view rows, std::size_t n) { sink_->storeReliably(rows, n); }
+  bool isStarted() const { return sink_ && !sink_->stopped(); }
+  bool isStopped() const { return !isStarted(); }
+  // Calls onStop, and onStart after the delay (sluice.streaming.receiverRestartDelay unless said). Returns at once.
+  void restart(std::string_view why) { sink_->restart(why, Milliseconds(-1)); }
+  void restart(std::string_view why, Duration delay) { sink_->restart(why, delay); }
+  // Ends the receiver for good: what it stored is processed. Spark starts such a receiver again on another executor; stop means stop here.
+  void stop(std::string_view why = "") { sink_->end(why); }
+  // In the log, and to listeners.
   void reportError(std::string_view message) { sink_->report(message); }
 
  private:

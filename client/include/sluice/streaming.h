@@ -9,6 +9,7 @@
 #include "sluice/dstream.h"
 #include "sluice/receiver.h"
 #include "sluice/sluice.h"
+#include "sluice/socket_input.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -59,6 +60,38 @@ class StreamingContext {
                                              CallSite at = CallSite::here()) const {
     return socketTextStream(host, detail::parsePort(port), level, at);
   }
+  // Blocks of encoded records (see rawBlock), length-prefixed, from a TCP server: for feeding at full speed.
+  template <class T> DStream<T> rawSocketStream(std::string_view host, std::uint16_t port, StorageLevel level = StorageLevel::MEMORY_AND_DISK_SER_2,
+                                                CallSite at = CallSite::here()) const {
+    static_assert(kEncodable<T> && std::is_same_v<T, owned_t<T>>, "sluice: the records of rawSocketStream must be owned and encodable; add SLUICE_FIELDS(Type, field, ...) as the last line of the struct");
+    detail::checkSocket("rawSocketStream", host, port);
+    return DStream<T>(detail::addReceiver(*core_, &detail::ShippedReceiver<detail::RawSocketReceiver<T>, std::string, std::uint16_t>::desc,
+                                          encoded(std::tuple(std::string(host), port)), level, facts<T>("rawSocketStream", at)));
+  }
+  // What f(sluice::ByteInput&) -> std::optional<T> makes of a TCP connection; called until it gives none, which ends the connection.
+  template <class F> auto socketStream(std::string_view host, std::uint16_t port, F f, StorageLevel level = StorageLevel::MEMORY_AND_DISK_SER_2,
+                                       CallSite at = CallSite::here()) const {
+    if constexpr (!kShippable<F> || !std::is_invocable_v<F&, ByteInput&>) {
+      static_assert(never<F>, "sluice: socketStream needs a function (sluice::ByteInput&) that returns std::optional of the record, and captures only what can travel as bytes");
+      return DStream<Broken>();
+    } else {
+      using R = std::remove_cvref_t<std::invoke_result_t<F&, ByteInput&>>;
+      using T = typename detail::InOptional<R>::type;
+      static_assert(!std::is_void_v<T> && kEncodable<T>, "sluice: socketStream needs a function that returns std::optional of a record that can be encoded");
+      using Source = detail::SocketReceiver<T, F>;
+      detail::checkSocket("socketStream", host, port);
+      return DStream<T>(detail::addReceiver(*core_, &Source::desc, Source::captures(f, host, port), level, facts<T>("socketStream", at)));
+    }
+  }
+  // Integers from 0 on, so many a second, in even partitions (0: the default number): for trying things out. Which ones a batch has follows
+  // from its time, so it needs no receiver, and a recovered batch has the same.
+  DStream<std::int64_t> generatorStream(double recordsPerSecond, int partitions = 0, CallSite at = CallSite::here()) const {
+    return DStream<std::int64_t>(detail::addGenerator(*core_, recordsPerSecond, partitions, facts<std::int64_t>("generatorStream", at)));
+  }
+  // f(integer) of each.
+  template <class F> requires(!std::is_convertible_v<F, int>) auto generatorStream(double recordsPerSecond, F f, int partitions = 0, CallSite at = CallSite::here()) const {
+    return generatorStream(recordsPerSecond, partitions, at).map(std::move(f), at);
+  }
   // Lines of files that appear in the directory, by renaming; hidden names are left out.
   DStream<std::string_view> textFileStream(std::string_view directory, bool newFilesOnly = true, CallSite at = CallSite::here()) const {
     return DStream<std::string_view>(detail::addNewTextFiles(*core_, directory, newFilesOnly, facts<std::string_view>("textFileStream", at)));
@@ -75,14 +108,21 @@ class StreamingContext {
     for (const auto& rdd : rdds) queue.push(rdd);
     return queueStream(queue, oneAtATime, at);
   }
-  // R, a subclass of Receiver<T>, is made in an executor from these values.
+  // R, a subclass of Receiver<T>, is made in an executor from these values; blocks are kept in two copies, in memory or on disk. R's
+  // preferredLocation() is asked here, of an R that is made for that alone.
   template <class R, class... V> auto receiverStream(V&&... values) const {
+    return receiverStreamAt<R>(StorageLevel::MEMORY_AND_DISK_SER_2, std::forward<V>(values)...);
+  }
+  template <class R, class... V> auto receiverStreamAt(StorageLevel level, V&&... values) const {
     using T = typename R::Record;
     static_assert(kEncodable<T> && kOwnable<T>, "sluice: a receiver's records must be encodable; add SLUICE_FIELDS(Type, field, ...) as the last line of the struct");
     static_assert((kEncodable<owned_t<std::decay_t<V>>> && ...), "sluice: a value given to receiverStream cannot be encoded; add SLUICE_FIELDS to its struct");
     std::tuple<owned_t<std::decay_t<V>>...> all{toRecord<owned_t<std::decay_t<V>>>(std::forward<V>(values))...};
-    return DStream<T>(detail::addReceiver(*core_, &detail::ShippedReceiver<R, owned_t<std::decay_t<V>>...>::desc, encoded(all),
-                                          StorageLevel::MEMORY_AND_DISK_SER_2, facts<T>("receiverStream", CallSite())));
+    std::string captures = encoded(all);
+    auto node = detail::addReceiver(*core_, &detail::ShippedReceiver<R, owned_t<std::decay_t<V>>...>::desc, captures, level,
+                                    facts<T>("receiverStream", CallSite()));
+    std::apply([&](auto&&... v) { detail::preferHost(node, R(std::move(v)...).preferredLocation()); }, std::move(all));
+    return DStream<T>(std::move(node));
   }
   template <class T> DStream<T> union_(const std::vector<DStream<T>>& streams, CallSite at = CallSite::here()) const {
     std::vector<detail::NodeRef> nodes;

@@ -29,11 +29,15 @@ class SLUICE_EXPORT BlockSink {
   // Stops the receiver and starts it again after the delay (sluice.streaming.receiverRestartDelay by default).
   virtual void restart(std::string_view why, Duration delay) = 0;
   virtual void report(std::string_view error) = 0;
+  // Ends the receiver for good: what it stored is processed, and it is not started again.
+  virtual void end(std::string_view why) = 0;
 };
 
 class SLUICE_EXPORT ReceiverBase {
  public:
   virtual ~ReceiverBase();
+  // The host (a worker's --host) where it would rather run; empty: anywhere. Asked in the driver.
+  virtual std::string_view preferredLocation() const { return {}; }
   // Both are called on the receiver's own thread. onStart may block for as long as !sink.stopped(); when it returns without having
   // called restart() the receiver stays started (it may have made threads of its own) until onStop.
   virtual void onStart(BlockSink& sink) = 0;

@@ -47,6 +47,9 @@ SLUICE_EXPORT NodeRef addSocketText(StreamCore& stream, std::string_view host, s
 SLUICE_EXPORT NodeRef addNewTextFiles(StreamCore& stream, std::string_view directory, bool newFilesOnly, const NodeFacts& facts);
 SLUICE_EXPORT NodeRef addReceiver(StreamCore& stream, const ReceiverDesc* receiver, std::string_view captures, StorageLevel level,
                                   const NodeFacts& facts);
+SLUICE_EXPORT void preferHost(const NodeRef& receiver, std::string_view host);
+SLUICE_EXPORT void checkSocket(const char* method, std::string_view host, std::uint16_t port);
+SLUICE_EXPORT NodeRef addGenerator(StreamCore& stream, double recordsPerSecond, int partitions, const NodeFacts& facts);
 // A port written as text. Throws Error(kInvalidArgument).
 SLUICE_EXPORT std::uint16_t parsePort(std::string_view text);
 

@@ -1,0 +1,50 @@
+// The limiter on a clock of its own: how long so many records take.
+#include "worker/executor/rate_limiter.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::executor {
+namespace {
+
+struct Scene {
+  std::int64_t nowUs = 1'000'000;
+  int waits = 0;
+  RateLimiter limiter;
+  explicit Scene(double rate)
+      : limiter(rate, [this] { return nowUs; }, [this](std::int64_t us) { nowUs += us, ++waits; }) {}
+  double secondsFor(int times, std::size_t n) {
+    std::int64_t from = nowUs;
+    for (int i = 0; i < times; ++i) limiter.take(n, [] { return false; });
+    return double(nowUs - from) / 1e6;
+  }
+};
+
+TEST(RateLimiter, RecordsPassAtTheRate) {
+  Scene scene(1000);
+  EXPECT_NEAR(scene.secondsFor(5000, 1), 5.0, 0.11);
+  EXPECT_NEAR(scene.secondsFor(50, 100), 5.0, 0.2);
+}
+
+TEST(RateLimiter, ALargeBlockIsOwed) {
+  Scene scene(100);
+  EXPECT_LE(scene.secondsFor(1, 1000), 0.2);
+  EXPECT_NEAR(scene.secondsFor(1, 1), 10.0, 0.3);
+}
+
+TEST(RateLimiter, ABurstIsATenthOfASecond) {
+  Scene scene(1000);
+  scene.nowUs += 60'000'000;
+  EXPECT_EQ(scene.secondsFor(100, 1), 0.0);
+  EXPECT_GT(scene.secondsFor(100, 1), 0.05);
+}
+
+TEST(RateLimiter, ZeroIsNoLimitAndAStopEndsTheWait) {
+  Scene none(0);
+  EXPECT_EQ(none.secondsFor(1'000'000, 1), 0.0);
+  Scene slow(0.001);
+  slow.limiter.take(1, [] { return true; });
+  EXPECT_EQ(slow.waits, 0);
+}
+
+}  // namespace
+}  // namespace sluice::executor
