@@ -3,13 +3,16 @@
 
 # shellcheck disable=SC2034  # used by who sources this
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
+# The script that runs, and how its messages call it: deploy/cluster, or sbin/sluice-cluster where it is installed.
+me=$(readlink -f "$0")
+called=$(basename "$(dirname "$me")")/$(basename "$me")
 
 # One line of progress. Everything a script says goes to stderr; stdout is for what it was asked to print.
 say() { printf '%s\n' "== $*" >&2; }
 
 # One line that says what is wrong and what to do, then the end.
 fail() {
-  printf '%s: %s\n' "deploy/$(basename "$0")" "$*" >&2
+  printf '%s: %s\n' "$called" "$*" >&2
   exit 1
 }
 
