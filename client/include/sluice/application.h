@@ -1,7 +1,10 @@
 // The entry function of an application: what sluice-submit --class NAME runs.
 //
 //   // Counts words of each second's text: NetworkWordCount HOST PORT
-//   SLUICE_APPLICATION(NetworkWordCount) { … args.at(0) … }
+//   SLUICE_APPLICATION(NetworkWordCount) {
+//     sluice::StreamingContext ssc(sluice::Conf().setAppName("NetworkWordCount"), sluice::Seconds(1));
+//     auto lines = ssc.socketTextStream(args.at(0), args.at(1));
+//   }
 //
 // The comment above it is shown when an argument is missing, or the usage if it is named: SLUICE_APPLICATION(Name, "HOST PORT").
 #pragma once

@@ -10,8 +10,13 @@
 namespace sluice {
 inline namespace SLUICE_ABI {
 
-//   for (auto& record : records) …      or      while (records.hasNext()) use(records.next());
-// A record is valid until the next one is asked for; views in it as long as the task.
+// A record is valid until the next one is asked for; views in it as long as the task. One pass only.
+//
+//   numbers.mapPartitions([](sluice::Iterator<int>& records) {
+//     int sum = 0;
+//     for (int x : records) sum += x;      // or: while (records.hasNext()) sum += records.next();
+//     return std::vector{sum};
+//   });
 template <class T> class Iterator {
  public:
   explicit Iterator(Cursor& cursor) : cursor_(&cursor) {}
