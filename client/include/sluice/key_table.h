@@ -77,7 +77,7 @@ inline ShortKey paddedKey(const char* at, std::size_t size) {
 }
 
 inline std::uint64_t mixKey(std::uint64_t a, std::uint64_t b) {
-  auto product = static_cast<unsigned __int128>(a ^ 0x9fb21c651e98df25ull) * (b ^ 0xc2b2ae3d27d4eb4full);
+  auto product = static_cast<uint128>(a ^ 0x9fb21c651e98df25ull) * (b ^ 0xc2b2ae3d27d4eb4full);
   return std::uint64_t(product) ^ std::uint64_t(product >> 64);
 }
 

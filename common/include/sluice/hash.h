@@ -55,10 +55,11 @@ inline std::uint64_t hash4to8(std::uint32_t first, std::uint32_t last, std::size
   return h ^ (h >> 28);
 }
 
+__extension__ typedef unsigned __int128 uint128;
 inline std::uint64_t hash9to16(std::uint64_t first, std::uint64_t last, std::size_t size) {
   std::uint64_t low = first ^ 0x6782737bea4239b9ull;
   std::uint64_t high = last ^ 0xaf56bc3b0996523aull;
-  unsigned __int128 product = static_cast<unsigned __int128>(low) * high;
+  uint128 product = static_cast<uint128>(low) * high;
   std::uint64_t h = size + __builtin_bswap64(low) + high + (std::uint64_t(product) ^ std::uint64_t(product >> 64));
   h = (h ^ (h >> 37)) * 0x165667919E3779F9ull;
   return h ^ (h >> 32);

@@ -100,7 +100,7 @@ class SLUICE_EXPORT StepOperator : public Operator {
  public:
   virtual Step process(Chunk in, Chunk& out, TaskContext& task) = 0;
   // Called after the last input until it returns something other than kHaveMore: what an aggregation held back comes out here.
-  virtual Step finish(Chunk& out, TaskContext& task) {
+  virtual Step finish(Chunk& out, TaskContext&) {
     out = {};
     return Step::kFinished;
   }

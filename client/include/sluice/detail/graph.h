@@ -47,11 +47,11 @@ struct NodeInput {
   NodeRef node;                   // null: the node itself, at an earlier time
   Exchange exchange = Exchange::kNone;
   const TypeDesc* read = nullptr; // rows of an exchange or of a kept value are decoded as this; null: as the input's own type
-  Duration firstShift;            // reads the values at t - firstShift - i * shiftStep, 0 <= i < shifts
+  Duration firstShift = {};       // reads the values at t - firstShift - i * shiftStep, 0 <= i < shifts
   std::uint32_t shifts = 0;
-  Duration shiftStep;
+  Duration shiftStep = {};
   bool ofState = false;           // the entries of a stateful node's state, not its records
-  NodeRef placer;                 // kHash: names the reducers in place of the hash (see placerFor)
+  NodeRef placer = {};            // kHash: names the reducers in place of the hash (see placerFor)
 };
 
 // What is known of how a node's records lie.
@@ -71,7 +71,7 @@ struct NodeFacts {
   bool stream = false;      // made by a method of DStream: refused once the stream has started
   bool state = false;       // reads itself at t - slide; kept and checkpointed
   bool oneValueWhenEmpty = false;
-  Duration slide;           // zero: the inputs'
+  Duration slide = {};      // zero: the inputs'
 };
 
 SLUICE_EXPORT NodeRef addStep(const NodeRef& input, const OpRef& op, const NodeFacts& facts);
