@@ -1,9 +1,15 @@
+#include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <filesystem>
+#include <fstream>
+#include <map>
 #include <mutex>
 
 #include "client/launch.h"
@@ -11,12 +17,13 @@
 #include "client/plan_node.h"
 #include "client/stream_core.h"
 #include "client/testing/simulated_backend.h"
-#include "sluice/testing.h"
+#include "sluice/testing/cluster.h"
 
 namespace sluice::testing {
 namespace {
 
 constexpr Moment kStart{1'000'000'000'000'000};  // of manual clocks: a whole second, so that batch times are round
+constexpr auto kPatience = std::chrono::minutes(2);  // with real processes: against tests that hang
 constexpr Duration kStep = Milliseconds(10);     // how a manual clock moves on when a batch needs a timer
 
 class TemporaryDirectories {
@@ -38,6 +45,30 @@ class TemporaryDirectories {
   std::vector<std::string> made_;
 };
 
+// Executors of local-cluster: children of our children that run this file again. In the order of their process ids.
+std::vector<pid_t> executorProcesses() {
+  std::map<pid_t, pid_t> parents;
+  std::map<pid_t, std::string> executors;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    pid_t pid = std::atoi(entry.path().filename().c_str());
+    if (pid <= 0) continue;
+    std::string stat, command;
+    std::getline(std::ifstream(entry.path() / "stat"), stat);
+    std::getline(std::ifstream(entry.path() / "cmdline"), command);
+    std::size_t name = stat.rfind(')');
+    if (name == std::string::npos) continue;  // it has just ended
+    char state;
+    int parent;
+    if (std::sscanf(stat.c_str() + name + 1, " %c %d", &state, &parent) == 2) parents[pid] = parent;
+    if (state != 'Z' && command.find("--sluice-executor") != std::string::npos) executors[pid] = command;
+  }
+  std::vector<pid_t> ours;
+  for (const auto& [pid, command] : executors) {
+    if (parents.contains(parents[pid]) && parents[parents[pid]] == ::getpid()) ours.push_back(pid);
+  }
+  return ours;
+}
+
 bool isManual(Shape shape) { return shape == Shape::kLocal1 || shape == Shape::kLocal4 || shape == Shape::kInProcess; }
 
 }  // namespace
@@ -58,20 +89,6 @@ const char* nameOf(Shape shape) {
   return "?";
 }
 
-const char* nameOf(Midway midway) {
-  switch (midway) {
-    case Midway::kNothing: return "nothing midway";
-    case Midway::kExecutorLoss: return "an executor lost midway";
-    case Midway::kMasterRestart: return "master restarted midway";
-    case Midway::kRestore: return "restored midway";
-  }
-  return "?";
-}
-
-void fail(const std::string& what, CallSite at) {
-  throw Error(ErrorKind::kIllegalState, std::string(at.file) + ":" + std::to_string(at.line) + ": " + what);
-}
-
 struct Cluster::Body : ManualClock {
   Shape shape;
   Duration interval;
@@ -87,6 +104,7 @@ struct Cluster::Body : ManualClock {
   std::condition_variable changed;
   std::deque<std::pair<Time, std::string>> done;  // batches that are over, and what went wrong
   std::vector<std::function<void(Time)>> collectors;
+  std::int64_t lastDoneMs = 0;
   bool started = false;
 
   SimulatedCluster& simulated() { return static_cast<SimulatedBackend&>(*backend).cluster(); }
@@ -128,8 +146,10 @@ struct Cluster::Body : ManualClock {
     launch().openBackend = [this](const Settings& settings, std::unique_ptr<Backend>& made) { return open(settings, made); };
     if (streams) {
       streaming = std::make_unique<StreamingContext>(confFor(), interval);
-      detail::onBatchDone(streaming->core(), [this](const proto::BatchDone& batch) {
+      sluice::detail::onBatchDone(streaming->core(), [this](const proto::BatchDone& batch) {
         std::lock_guard lock(mutex);
+        if (batch.when_ms() <= lastDoneMs) return;  // a restarted master tells again what it does not know to be heard
+        lastDoneMs = batch.when_ms();
         done.emplace_back(Time(batch.when_ms()), batch.error());
         changed.notify_all();
       });
@@ -181,8 +201,8 @@ struct Cluster::Body : ManualClock {
           throw Error(ErrorKind::kIllegalState, "a batch does not end; the master knows: " + local::clusterOf(*backend).describe());
         }
       }
-    } else {
-      changed.wait(lock, ready);
+    } else if (!changed.wait_for(lock, kPatience, ready)) {
+      throw Error(ErrorKind::kIllegalState, "a batch has not ended for two minutes");
     }
     auto first = std::move(done.front());
     done.pop_front();
@@ -231,10 +251,11 @@ const Context& Cluster::context() {
 }
 
 ManualClock& Cluster::clock() { return *body_; }
+Shape Cluster::shape() const { return body_->shape; }
 
 void Cluster::onBatch(std::function<void(Time)> done) { body_->collectors.push_back(std::move(done)); }
 
-detail::NodeRef Cluster::addInput(const std::vector<Encoded>& batches, const TypeDesc* type, CallSite at) {
+sluice::detail::NodeRef Cluster::addInput(const std::vector<Encoded>& batches, const TypeDesc* type, CallSite at) {
   auto spec = std::make_shared<SourceSpec>();
   spec->source.set_kind(proto::SOURCE_BATCHES);
   for (const auto& batch : batches) {
@@ -248,10 +269,24 @@ detail::NodeRef Cluster::addInput(const std::vector<Encoded>& batches, const Typ
     }
   }
   spec->seal();
-  return detail::addSource(streaming().core(), std::move(spec), detail::NodeFacts{.name = "input", .site = at, .type = type, .stream = true});
+  return sluice::detail::addSource(streaming().core(), std::move(spec), sluice::detail::NodeFacts{.name = "input", .site = at, .type = type, .stream = true});
+}
+
+sluice::detail::NodeRef Cluster::addSource(const sluice::detail::QueueRef& queue, const TypeDesc* type, CallSite at) {
+  return sluice::detail::addQueue(streaming().core(), queue, false, {}, sluice::detail::NodeFacts{.name = "source", .site = at, .type = type, .stream = true});
+}
+
+void Cluster::throwUnknown(const std::string& name) const {
+  std::string known;
+  for (const auto& [other, batches] : named_) known += (known.empty() ? "" : ", ") + other;
+  throw Error(ErrorKind::kInvalidArgument, "nothing is collected as \"" + name + "\"; there is " + (known.empty() ? "nothing" : known));
+}
+void Cluster::throwOtherType(const std::string& name, const char* collected, const char* asked) {
+  throw Error(ErrorKind::kInvalidArgument, "\"" + name + "\" is a stream of " + collected + ", not of " + asked);
 }
 
 void Cluster::runBatches(int count) {
+  if (count < 0) throw Error(ErrorKind::kInvalidArgument, "runBatches: the number of batches is below 0");
   if (!body_->started) {
     streaming().start();
     body_->started = true;
@@ -269,11 +304,27 @@ void Cluster::runBatches(int count) {
 }
 
 void Cluster::kill(int executor) {
+  if (executor < 0 || executor > 2) throw Error(ErrorKind::kInvalidArgument, "there are executors 0, 1 and 2, not " + std::to_string(executor));
+  if (!body_->backend) throw Error(ErrorKind::kIllegalState, "there are no executors yet; ask for streaming() or context() first");
   switch (body_->shape) {
     case Shape::kSimulated: body_->simulated().kill(executor); return;
     case Shape::kInProcess: local::clusterOf(*body_->backend).kill(executor); return;
+    case Shape::kProcesses: {
+      auto executors = executorProcesses();
+      if (std::size_t(executor) >= executors.size()) throw Error(ErrorKind::kIllegalState, "that executor is not running; there are " + std::to_string(executors.size()));
+      ::kill(executors[std::size_t(executor)], SIGKILL);
+      return;
+    }
     default: throw Error(ErrorKind::kInvalidArgument, std::string("there is no executor to lose on ") + nameOf(body_->shape));
   }
+}
+
+void Cluster::restartMaster() {
+  if (body_->shape != Shape::kSimulated) {
+    throw Error(ErrorKind::kInvalidArgument, std::string("the master cannot be restarted on ") + nameOf(body_->shape) + "; use Shape::kSimulated");
+  }
+  if (!body_->backend) throw Error(ErrorKind::kIllegalState, "there is no master yet; ask for streaming() or context() first");
+  body_->simulated().restartMaster();
 }
 
 void Cluster::stopAndRestore(const std::function<void(Cluster&)>& define) {

@@ -57,7 +57,14 @@ class SimulatedCluster::DriverLink final : public Link {
 
 class SimulatedCluster::MasterEffects final : public master::Effects {
  public:
-  explicit MasterEffects(SimulatedCluster& cluster) : cluster_(cluster) {}
+  explicit MasterEffects(SimulatedCluster& cluster, std::vector<proto::JournalRecord> durable = {})
+      : cluster_(cluster), journal_(std::move(durable)), appended_(journal_.size()), synced_(appended_) {}
+  // What a master that comes after this one finds.
+  std::vector<proto::JournalRecord> end() {
+    over_ = true;
+    journal_.resize(synced_);
+    return std::move(journal_);
+  }
   void send(Peer to, EnvelopePtr envelope, std::uint64_t after) override {
     if (after <= synced_) {
       cluster_.send(kMasterPeer, to, std::move(envelope));
@@ -73,10 +80,11 @@ class SimulatedCluster::MasterEffects final : public master::Effects {
   }
   void disarm(TimerName timer) override { ++cluster_.timers_[{kMasterPeer, timer}]; }
   void log(const std::string&) override {}
-  std::uint64_t append(const proto::JournalRecord&) override {
+  std::uint64_t append(const proto::JournalRecord& record) override {
+    journal_.push_back(record);
     std::uint64_t sequence = ++appended_;
     cluster_.after(100, 1'000, [this, sequence] {
-      if (sequence <= synced_) return;  // a later group sync covered it
+      if (over_ || sequence <= synced_) return;  // a later group sync covered it
       synced_ = sequence;
       cluster_.master_->onSynced(sequence, cluster_.now_);
       auto due = std::stable_partition(held_.begin(), held_.end(), [&](const Held& h) { return h.after <= synced_; });
@@ -90,12 +98,14 @@ class SimulatedCluster::MasterEffects final : public master::Effects {
   void sendLog(Peer, AppId, std::uint64_t) override {}
   void writeManifest(AppId app, std::uint32_t stream, const std::string& directory, const proto::Manifest& manifest, int keep) override {
     cluster_.after(200, 3'000, [=, this] {
+      if (over_) return;
       auto status = master::writeManifest(directory, manifest, keep);
       cluster_.master_->onManifestWritten(app, stream, manifest.when_ms(), std::string(status.message()), cluster_.now_);
     });
   }
   void readManifest(AppId app, std::uint32_t stream, const std::string& directory) override {
     cluster_.after(200, 3'000, [=, this] {
+      if (over_) return;
       master::ManifestRead read;
       auto status = master::readManifest(directory, read);
       cluster_.master_->onManifestRead(app, stream, read.manifest ? &*read.manifest : nullptr, std::string(status.message()),
@@ -110,7 +120,9 @@ class SimulatedCluster::MasterEffects final : public master::Effects {
     EnvelopePtr envelope;
   };
   SimulatedCluster& cluster_;
-  std::uint64_t appended_ = 0, synced_ = 0;
+  std::vector<proto::JournalRecord> journal_;
+  std::uint64_t appended_, synced_;
+  bool over_ = false;
   std::vector<Held> held_;
 };
 
@@ -172,10 +184,7 @@ SimulatedCluster::SimulatedCluster(SimulatedOptions options)
       now_(options_.start),
       masterEffects_(std::make_unique<MasterEffects>(*this)),
       driverLink_(std::make_unique<DriverLink>(*this)) {
-  master::Options masterOptions;
-  masterOptions.cluster = "simulated";
-  masterOptions.seed = options_.seed;
-  master_ = std::make_unique<master::Machine>(masterOptions, *masterEffects_);
+  master_ = std::make_unique<master::Machine>(masterOptions(), *masterEffects_);
   for (int i = 0; i < options_.executors; ++i) {
     auto node = std::make_unique<Node>();
     node->id = ExecutorId{std::uint64_t(i) + 1};
@@ -202,6 +211,13 @@ SimulatedCluster::SimulatedCluster(SimulatedOptions options)
     at({now_.us + us}, [this, which] { kill(which); });
   }
   if (options_.meanBreakUs > 0) scheduleBreak();
+}
+
+master::Options SimulatedCluster::masterOptions() const {
+  master::Options options;
+  options.cluster = "simulated";
+  options.seed = options_.seed;
+  return options;
 }
 
 // Rows of one executor's store may be held by messages, by the master and by other executors: all of these go before the stores.
@@ -345,6 +361,35 @@ void SimulatedCluster::kill(int executor) {
   note("kill", gone.peer(), gone.peer());
   for (auto& [ends, s] : sessions_) {
     if (ends.first == gone.peer() || ends.second == gone.peer()) breakSession(ends.first, ends.second, false);
+  }
+}
+
+void SimulatedCluster::restartMaster() {
+  std::lock_guard lock(mutex_);
+  if (tracing) std::fprintf(stderr, "%9lld us the master dies\n", static_cast<long long>(now_.us - options_.start.us));
+  note("restart", kMasterPeer, kMasterPeer);
+  std::vector<Peer> others;
+  for (auto& [ends, s] : sessions_) {
+    if (ends.first != kMasterPeer && ends.second != kMasterPeer) continue;
+    Peer other = ends.first == kMasterPeer ? ends.second : ends.first;
+    others.push_back(other);
+    if (!std::exchange(s.up, false)) continue;
+    after(0, 3'000, [this, other] { tell(other, kMasterPeer, false); });
+  }
+  for (auto& [timer, number] : timers_) {
+    if (timer.first == kMasterPeer) ++number;
+  }
+  auto journal = masterEffects_->end();
+  formerEffects_.push_back(std::move(masterEffects_));
+  masterEffects_ = std::make_unique<MasterEffects>(*this, journal);
+  master_ = std::make_unique<master::Machine>(masterOptions(), *masterEffects_);
+  std::uint64_t sequence = 0;
+  for (const auto& record : journal) {
+    if (auto status = master_->replay(++sequence, record); !status.ok()) throw Error(ErrorKind::kLost, std::string(status.message()));
+  }
+  master_->start(now_);
+  for (Peer other : others) {
+    after(3'000, 50'000, [this, other] { open(kMasterPeer, other); });
   }
 }
 

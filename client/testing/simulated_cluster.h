@@ -53,6 +53,8 @@ class SimulatedCluster {
   void runUntil(Moment at);
   Moment now() const { return now_; }
   void kill(int executor);
+  // The master dies with all it had in memory and comes again from the durable part of its journal; executors and the driver live on.
+  void restartMaster();
   int alive() const;
   // Hash over everything that was delivered, when and to whom: equal for equal seeds.
   std::uint64_t trace() const { return trace_; }
@@ -84,6 +86,7 @@ class SimulatedCluster {
   void scheduleBreak();
   Node* node(std::uint64_t id);
   void note(std::string_view what, Peer a, Peer b);
+  master::Options masterOptions() const;
 
   SimulatedOptions options_;
   std::mt19937_64 random_;
@@ -93,6 +96,7 @@ class SimulatedCluster {
   std::map<std::pair<Peer, Peer>, Session> sessions_;
   std::map<std::pair<Peer, TimerName>, std::uint64_t> timers_;  // armed: the number of the arming
   std::unique_ptr<MasterEffects> masterEffects_;
+  std::vector<std::unique_ptr<MasterEffects>> formerEffects_;  // of masters that are gone: events in the queue may still name them
   std::unique_ptr<master::Machine> master_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::unique_ptr<DriverLink> driverLink_;

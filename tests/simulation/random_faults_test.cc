@@ -80,10 +80,10 @@ Faults faultsOf(std::uint64_t seed) {
 
 void expectSame(const Outcome& got, const Outcome& want, std::uint64_t seed) {
   std::string where = "seed " + std::to_string(seed);
-  compare(got.counts, want.counts, true, where + ", reduceByKey", sluice::CallSite::here());
-  compare(got.windows, want.windows, true, where + ", window", sluice::CallSite::here());
-  compare(got.inverse, want.inverse, true, where + ", inverse window", sluice::CallSite::here());
-  compare(got.totals, want.totals, true, where + ", state", sluice::CallSite::here());
+  expectEqual(got.counts, want.counts, true, where + ", reduceByKey", sluice::CallSite::here());
+  expectEqual(got.windows, want.windows, true, where + ", window", sluice::CallSite::here());
+  expectEqual(got.inverse, want.inverse, true, where + ", inverse window", sluice::CallSite::here());
+  expectEqual(got.totals, want.totals, true, where + ", state", sluice::CallSite::here());
 }
 
 // What goes wrong in the schedule, with this bug in the engine; empty: nothing.

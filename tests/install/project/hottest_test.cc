@@ -6,6 +6,6 @@
 using namespace sluice::testing;
 
 TEST(Hottest, OfEachSensorInEachBatch) {
-  expectBatches<std::string_view, Reading>({{"roof 31.5", "cellar 12", "roof 33"}, {}, {"cellar 13", "no reading"}}, hottest,
+  expectBatches<std::string_view>({{"roof 31.5", "cellar 12", "roof 33"}, {}, {"cellar 13", "no reading"}}, hottest,
                                            {{{"roof", 33}, {"cellar", 12}}, {}, {{"cellar", 13}}});
 }

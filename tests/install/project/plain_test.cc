@@ -8,7 +8,7 @@
 int main() {
   using namespace sluice::testing;
   try {
-    expectBatches<std::string_view, Reading>({{"roof 31.5"}}, hottest, {{{"roof", 30}}});
+    expectBatches<std::string_view>({{"roof 31.5"}}, hottest, {{{"roof", 30}}});
   } catch (const sluice::Error& error) {
     std::printf("%s\n", error.what());
     return 0;
