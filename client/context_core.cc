@@ -21,6 +21,10 @@ void release(ContextCore* core) noexcept {
   if (core->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete core;
 }
 
+namespace {
+std::atomic<std::uint64_t> contextsMade{0};
+}
+
 std::mutex& ContextCore::activeMutex() {
   static std::mutex mutex;
   return mutex;
@@ -41,7 +45,7 @@ ContextRef ContextCore::open(Settings settings, CallSite site) {
   return made;
 }
 
-ContextCore::ContextCore(Settings settings, CallSite site) : settings_(std::move(settings)), site_(site) {
+ContextCore::ContextCore(Settings settings, CallSite site) : settings_(std::move(settings)), site_(site), serial_(++contextsMade) {
   for (const auto& warning : settings_.warnings()) std::fprintf(stderr, "sluice: %s\n", warning.c_str());
   MasterUrl url;
   if (parseMasterUrl(settings_.get(sluice::conf::kMaster), url).ok() && url.kind == MasterUrl::Kind::kLocal) {
@@ -102,6 +106,7 @@ Driver::Results ContextCore::run(const PlanRequest& request, std::vector<std::ui
     if (StreamRef stream = StreamCore::activeOf(this)) job.stream = stream->id();
   }
   job.description = request.action + " at " + siteText(site);
+  job.properties = LocalProperties::of(serial_);
   Driver::Results results = driver_->runJob(job);
   for (const auto& update : results.updates) AccumulatorRegistry::get().merge(update.id(), update.value());
   return results;

@@ -32,6 +32,7 @@ class SLUICE_INTERNAL ContextCore {
   std::uint32_t nextNode() { return ++lastNode_; }
   std::uint32_t nextStream() { return ++lastStream_; }
   std::uint32_t defaultParallelism() const;
+  std::uint64_t serial() const { return serial_; }  // among the contexts of this process
 
   BuiltPlan build(const PlanRequest& request);
   Driver::Results run(const PlanRequest& request, std::vector<std::uint32_t> partitions, CallSite site);
@@ -49,6 +50,7 @@ class SLUICE_INTERNAL ContextCore {
 
   Settings settings_;  // constant once constructed
   const CallSite site_;
+  const std::uint64_t serial_;
   std::uint32_t parallelism_ = 1;
   std::atomic<bool> stopped_{false};
   std::atomic<std::uint32_t> lastNode_{0}, lastStream_{0};

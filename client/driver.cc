@@ -191,11 +191,7 @@ void Driver::interrupt(const std::string& why) {
   {
     std::lock_guard lock(mutex_);
     if (failed_.empty()) failed_ = why, failedKind_ = ErrorKind::kIllegalState;
-    for (const auto& [number, job] : jobs_) {
-      auto [envelope, cancel] = compose(&proto::Message::mutable_cancel_job);
-      cancel->set_app(app_), cancel->set_number(number);
-      out.messages.emplace_back(kMasterPeer, std::move(envelope));
-    }
+    for (const auto& [number, job] : jobs_) out.messages.emplace_back(kMasterPeer, cancelMessage(number, why));
     changed_.notify_all();
   }
   send(out);
@@ -208,7 +204,10 @@ void Driver::begin(Outgoing& out) {
   sentTemplates_.clear();
   if (!submitted_) return;
   for (const auto& [id, value] : shared_) shareMessages(id, value, out);
-  for (const auto& [number, job] : jobs_) out.messages.emplace_back(kMasterPeer, runJobMessage(number, *job->job, true));
+  for (const auto& [number, job] : jobs_) {
+    out.messages.emplace_back(kMasterPeer, runJobMessage(number, *job->job, true));
+    if (!job->cancelledBy.empty()) out.messages.emplace_back(kMasterPeer, cancelMessage(number, job->cancelledBy));
+  }
   for (const auto& [id, stream] : streams_) {
     if (!stream.stopped) out.messages.emplace_back(kMasterPeer, startStreamMessage(id, stream));
     if (!stream.stopped && stream.draining) {

@@ -2,7 +2,6 @@
 // Knows messages, not types: what is planned and decoded lies above.
 #pragma once
 #include <atomic>
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -20,6 +19,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "client/backend.h"
 #include "client/line_printer.h"
+#include "client/local_properties.h"
 #include "common/envelope.h"
 #include "proto/link.pb.h"
 #include "sluice/error.h"
@@ -42,6 +42,14 @@ class StreamEnd {
   virtual void runOutput(std::int64_t whenMs, std::uint32_t output, bool rerun) = 0;
   // Told on the link's thread, in order, without a lock: notes it and returns.
   virtual void batchDone(const proto::BatchDone& batch) = 0;
+};
+
+// Whoever follows the jobs of an action.
+class JobObserver {
+ public:
+  virtual ~JobObserver() = default;
+  // A job is about to be sent; asked with the driver's lock held. Not empty: who cancelled the action already, and the job does not begin.
+  virtual std::string began(std::uint64_t number) = 0;
 };
 
 // Serves functions of the driver one at a time, in order, on a thread of its own that starts with the first.
@@ -81,6 +89,8 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
     std::vector<std::uint32_t> partitions;  // empty: all
     std::uint32_t stream = 0;
     std::string description;
+    LocalProperties::Ref properties;
+    JobObserver* observer = nullptr;  // outlives the call
   };
   struct Part {
     std::uint32_t partition = 0;
@@ -93,13 +103,17 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
     std::vector<proto::Accumulate> updates;
   };
   Results runJob(const Job& job);
+  // Asks the master to end the jobs that `which` names (asked with the lock held); whoever waits for them gets Error(kCancelled). `by`:
+  // "cancelJob at main.cc:12".
+  void cancelJobs(const std::function<bool(std::uint64_t number, const Job& job)>& which, const std::string& by);
   void unpersist(std::uint32_t node);
 
   // Makes a value known to the master, who gives it to executors whose captures name it.
   void share(std::uint64_t id, Bytes value);
   void unshare(std::uint64_t id);
 
-  proto::StreamStarted startStream(std::uint32_t stream, BuiltPlan plan, std::shared_ptr<StreamEnd> end);
+  // `properties`: of its batches.
+  proto::StreamStarted startStream(std::uint32_t stream, BuiltPlan plan, LocalProperties::Ref properties, std::shared_ptr<StreamEnd> end);
   // Waits until the stream has stopped or a batch's error is to be told. atMostMs < 0: without end. False: the time is up.
   bool awaitStream(std::uint32_t stream, std::int64_t atMostMs);
   // Stops the stream: gracefully, after what was received is processed, at most for this long. Returns once it has stopped.
@@ -125,6 +139,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
     Results results;
     std::uint32_t missing = 0;  // large results still to come
     bool held = false;          // executors keep results of it until they are told that it is over
+    std::string cancelledBy;    // not empty: the master was asked to end it
   };
   struct Fetch {
     std::uint64_t number = 0, request = 0, executor = 0;
@@ -136,6 +151,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   };
   struct Stream {
     BuiltPlan plan;
+    LocalProperties::Ref properties;
     std::shared_ptr<StreamEnd> end;
     bool started = false, stopped = false, draining = false, drainNow = false;
     proto::StreamStarted answer;
@@ -175,6 +191,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   void failFetches(std::uint64_t executor);
   void begin(Outgoing& out);  // a session with the master is new
 
+  EnvelopePtr cancelMessage(std::uint64_t number, const std::string& by) const;
   EnvelopePtr runJobMessage(std::uint64_t number, const Job& job, bool withPlan);
   EnvelopePtr startStreamMessage(std::uint32_t stream, const Stream& s);
   void shareMessages(std::uint64_t id, const Bytes& value, Outgoing& out);

@@ -13,6 +13,7 @@ ErrorKind kindOf(proto::Domain domain) {
   switch (domain) {
     case proto::DOMAIN_USER: return ErrorKind::kUserCode;
     case proto::DOMAIN_LOST: return ErrorKind::kLost;
+    case proto::DOMAIN_CANCELLED: return ErrorKind::kCancelled;
     default: return ErrorKind::kUnavailable;
   }
 }
@@ -21,6 +22,9 @@ std::string withSite(const std::string& message, const std::string& site) {
   if (site.empty() || message.find(site) != std::string::npos) return message;
   return site + ": " + message;
 }
+
+// As the master says it.
+std::string cancelledText(std::uint64_t number, const std::string& by) { return "job " + std::to_string(number) + " was cancelled by " + by; }
 
 }  // namespace
 
@@ -32,7 +36,27 @@ EnvelopePtr Driver::runJobMessage(std::uint64_t number, const Job& job, bool wit
   *run->mutable_captures() = job.plan.captures;
   for (auto partition : job.partitions) run->add_partitions(partition);
   run->set_description(job.description);
+  addProperties(job.properties, *run->mutable_properties());
   return envelope;
+}
+
+EnvelopePtr Driver::cancelMessage(std::uint64_t number, const std::string& by) const {
+  auto [envelope, cancel] = compose(&proto::Message::mutable_cancel_job);
+  cancel->set_app(app_), cancel->set_number(number), cancel->set_by(by);
+  return envelope;
+}
+
+void Driver::cancelJobs(const std::function<bool(std::uint64_t, const Job&)>& which, const std::string& by) {
+  Outgoing out;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [number, job] : jobs_) {
+      if (job->done || !job->cancelledBy.empty() || !which(number, *job->job)) continue;
+      job->cancelledBy = by;
+      if (session_) out.messages.emplace_back(kMasterPeer, cancelMessage(number, by));  // else with the next one
+    }
+  }
+  send(out);
 }
 
 Driver::Results Driver::runJob(const Job& job) {
@@ -52,6 +76,7 @@ Driver::Results Driver::runOnce(const Job& job, bool& again) {
   std::unique_lock lock(mutex_);
   checkAlive();
   std::uint64_t number = ++lastJob_;
+  if (std::string by = job.observer ? job.observer->began(number) : ""; !by.empty()) throwError(ErrorKind::kCancelled, job.description + ": " + cancelledText(number, by));
   jobs_[number] = &pending;
   EnvelopePtr message;
   if (session_) message = runJobMessage(number, job, !sentTemplates_.contains(job.plan.plan->template_hash()));
@@ -62,8 +87,7 @@ Driver::Results Driver::runOnce(const Job& job, bool& again) {
   jobs_.erase(number);
   std::erase_if(fetches_, [&](const auto& entry) { return entry.second.number == number; });
   if (pending.held && session_) {
-    auto [over, cancel] = compose(&proto::Message::mutable_cancel_job);
-    cancel->set_app(app_), cancel->set_number(number);
+    auto over = cancelMessage(number, "");
     lock.unlock();
     backend_->link().send(kMasterPeer, std::move(over));
     lock.lock();
@@ -120,7 +144,9 @@ void Driver::onJobFailed(const proto::JobFailed& failed, Outgoing& out) {
     return;
   }
   it->second->done = it->second->failed = true;
-  it->second->error = Error(kindOf(failed.domain()), withSite(failed.message(), failed.site()));
+  std::string text = withSite(failed.message(), failed.site());
+  if (failed.domain() == proto::DOMAIN_CANCELLED) text = it->second->job->description + ": " + text;
+  it->second->error = Error(kindOf(failed.domain()), text);
 }
 
 void Driver::sendFetches(Outgoing& out) {

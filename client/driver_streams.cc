@@ -26,14 +26,15 @@ EnvelopePtr Driver::startStreamMessage(std::uint32_t stream, const Stream& s) {
   start->set_app(app_), start->set_stream(stream);
   *start->mutable_plan() = *s.plan.plan;
   *start->mutable_captures() = s.plan.captures;
+  addProperties(s.properties, *start->mutable_properties());
   return envelope;
 }
 
-proto::StreamStarted Driver::startStream(std::uint32_t stream, BuiltPlan plan, std::shared_ptr<StreamEnd> end) {
+proto::StreamStarted Driver::startStream(std::uint32_t stream, BuiltPlan plan, LocalProperties::Ref properties, std::shared_ptr<StreamEnd> end) {
   std::unique_lock lock(mutex_);
   checkAlive();
   Stream& s = streams_[stream];
-  s.plan = std::move(plan), s.end = std::move(end);
+  s.plan = std::move(plan), s.properties = std::move(properties), s.end = std::move(end);
   EnvelopePtr message = session_ ? startStreamMessage(stream, s) : nullptr;
   lock.unlock();
   if (message) backend_->link().send(kMasterPeer, std::move(message));

@@ -179,8 +179,9 @@ void StreamCore::start() {
   try {
     validate();
     BuiltPlan plan = context_->build(request(0));
+    properties_ = LocalProperties::withoutGroup(LocalProperties::of(context_->serial()));
     state_ = StreamState::kActive;
-    context_->driver().startStream(id_, std::move(plan), follower_);
+    context_->driver().startStream(id_, std::move(plan), properties_, follower_);
   } catch (...) {
     state_ = StreamState::kStopped;
     release();
@@ -267,6 +268,7 @@ BuiltPlan StreamCore::planFor(std::int64_t whenMs) {
     if (node.kind == PlanNode::Kind::kPerBatch) nodes.push_back(&node);
   });
   std::sort(nodes.begin(), nodes.end(), [](const PlanNode* a, const PlanNode* b) { return a->id < b->id; });
+  LocalProperties::Scope scope(context_->serial(), properties_);
   for (const auto* node : nodes) {
     try {
       makeFor(*node, whenMs);
@@ -275,6 +277,16 @@ BuiltPlan StreamCore::planFor(std::int64_t whenMs) {
     }
   }
   return context_->build(request(whenMs));
+}
+
+// What jobs of a function of the driver know of where they come from.
+LocalProperties::Ref StreamCore::propertiesOf(std::int64_t whenMs, std::uint32_t output) const {
+  auto own = properties_ ? std::make_shared<LocalProperties::Map>(*properties_) : std::make_shared<LocalProperties::Map>();
+  (*own)[LocalProperties::kDescription] =
+      "Streaming job from [output operation " + std::to_string(output) + ", batch time " + std::to_string(whenMs) + " ms]";
+  (*own)["sluice.streaming.internal.batchTime"] = std::to_string(whenMs);
+  (*own)["sluice.streaming.internal.outputOpId"] = std::to_string(output);
+  return own;
 }
 
 void StreamCore::runOutput(std::int64_t whenMs, std::uint32_t output) {
@@ -286,6 +298,7 @@ void StreamCore::runOutput(std::int64_t whenMs, std::uint32_t output) {
   }
   if (!run.function) throwError(ErrorKind::kIllegalState, "the stream has no driver function number " + std::to_string(output));
   NodeRef rdd = aliasOf(run.node, PlanNode::Symbol::kNone, whenMs);
+  LocalProperties::Scope scope(context_->serial(), propertiesOf(whenMs, output));
   try {
     run.function->call(&rdd, 1, Time(whenMs));
   } catch (const std::exception& e) {

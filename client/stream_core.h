@@ -62,6 +62,7 @@ class SLUICE_INTERNAL StreamCore {
   PlanRequest request(std::int64_t whenMs);
   NodeRef makeFor(const PlanNode& node, std::int64_t whenMs);
   BuiltPlan planFor(std::int64_t whenMs);
+  LocalProperties::Ref propertiesOf(std::int64_t whenMs, std::uint32_t output) const;
   void runOutput(std::int64_t whenMs, std::uint32_t output);
   void release();
 
@@ -74,6 +75,7 @@ class SLUICE_INTERNAL StreamCore {
   Duration remember_;
   std::atomic<StreamState> state_{StreamState::kInitialized};
   CallSite startedAt_;
+  LocalProperties::Ref properties_;  // of the thread that started it; constant from then on
   std::vector<OutputRequest> outputs_;
   std::vector<OutputFunction> functions_;
   std::function<void(const proto::BatchDone&)> listener_;

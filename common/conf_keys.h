@@ -72,6 +72,8 @@ struct Key {
     "Partitions where no count is named; else the slots of the application")                                           \
   X(kTaskMaxFailures, std::int64_t, "task.maxFailures", "4", "",                                                       \
     "Tries of a task before its job fails (local[N]: 1, local[N,F]: F)")                                               \
+  X(kReaperKillTimeout, Duration, "task.reaper.killTimeout", "20s", "ms",                                              \
+    "setJobGroup(…, interruptOnCancel): an executor is replaced whose cancelled task goes on for longer")              \
   X(kDriverTimeout, Duration, "driver.timeout", "60s", "s",                                                            \
     "A client-mode application ends when its driver has been gone for this long")                                      \
   X(kDriverMaxResultSize, ByteCount, "driver.maxResultSize", "1g", "b",                                                \

@@ -144,6 +144,7 @@ bool startNextBatch(State& s, App& app, Stream& stream) {
   in->plan->usedBy = ++app.templateUses;
   in->facts = stream.facts;
   in->allocatedSequence = record.allocatedSequence;
+  in->properties = stream.record->properties;
   prepareOutputs(s, app, *in, {});
   stream.running = in;
   if (isEmpty(*in)) {

@@ -11,6 +11,8 @@
 
 namespace sluice::master {
 
+using Properties = google::protobuf::RepeatedPtrField<proto::Property>;
+
 struct Instance {
   struct Output {
     std::uint32_t position = 0;  // in Plan.outputs
@@ -37,6 +39,7 @@ struct Instance {
   std::shared_ptr<Placement> placement;
   std::shared_ptr<const Facts> facts;
   std::uint64_t allocatedSequence = 0;
+  std::shared_ptr<const Properties> properties;  // null: none
 
   std::uint32_t k = 0;        // of the next Launch
   std::vector<RunPtr> own;    // by stage, at whenMs

@@ -82,13 +82,27 @@ void finish(State& s, App& app, const InstancePtr& job) {
   app.held.pop_front();
 }
 
+std::string_view propertyOf(const Instance& job, std::string_view key) {
+  if (!job.properties) return {};
+  for (const auto& property : *job.properties) {
+    if (property.key() == key) return property.value();
+  }
+  return {};
+}
+
+std::uint64_t killAfterMs(const App& app, const Instance& job) {
+  if (propertyOf(job, "sluice.job.interruptOnCancel") != "true") return 0;
+  return std::uint64_t(app.conf.get(conf::kReaperKillTimeout).milliseconds());
+}
+
 }  // namespace
 
-void cancelAtExecutors(State& s, App& app, const Instance& instance) {
+void cancelAtExecutors(State& s, App& app, const Instance& instance, std::uint64_t killAfterMs) {
   for (std::uint32_t i = 0; i < instance.participants.size(); ++i) {
     if (!instance.participants[i] || !app.isUp(i)) continue;
     s.send(app.executors[i]->peer(), messageOf(&proto::Message::mutable_cancel_instance, [&](proto::CancelInstance& cancel) {
              *cancel.mutable_instance() = instance.id;
+             cancel.set_kill_after_ms(killAfterMs);
            }));
   }
 }
@@ -144,6 +158,7 @@ void runJob(State& s, App& app, const EnvelopePtr& envelope) {
     job->facts = stream->second->facts;
   }
   job->placement = placementOf(s, app, job->facts->defaultPartitions);
+  if (request.properties_size() > 0) job->properties = {envelope, &request.properties()};
   job->started = s.now;
   prepareOutputs(s, app, *job, {request.partitions().begin(), request.partitions().end()});
   app.instances[{whenMs, request.stream()}] = job;
@@ -173,7 +188,7 @@ void settleJob(State& s, App& app, const InstancePtr& job) {
 
 void failJob(State& s, App& app, const InstancePtr& job, const proto::Failed& failed) {
   if (job->over) return;
-  cancelAtExecutors(s, app, *job);
+  cancelAtExecutors(s, app, *job, failed.domain() == proto::DOMAIN_CANCELLED ? killAfterMs(app, *job) : 0);
   retire(app, *job, false);
   answerFailed(s, app, std::uint64_t(-job->whenMs), failed.domain(), failed.message(), failed.site());
   release(s, app, *job);
@@ -182,8 +197,12 @@ void failJob(State& s, App& app, const InstancePtr& job, const proto::Failed& fa
   for (auto& [key, other] : others) advance(s, app, *other);
 }
 
-void cancelJob(State& s, App& app, std::uint64_t number) {
-  std::erase_if(app.jobsToCome, [&](const EnvelopePtr& e) { return e->message.run_job().number() == number; });
+void cancelJob(State& s, App& app, const proto::CancelJob& cancel) {
+  const std::uint64_t number = cancel.number();
+  std::string why = "job " + std::to_string(number) + " was cancelled by " + (cancel.by().empty() ? "its driver" : cancel.by());
+  if (std::erase_if(app.jobsToCome, [&](const EnvelopePtr& e) { return e->message.run_job().number() == number; }) > 0) {
+    return answerFailed(s, app, number, proto::DOMAIN_CANCELLED, why, "");
+  }
   std::erase_if(app.held, [&](const InstancePtr& job) {
     if (job->whenMs != -std::int64_t(number)) return false;
     release(s, app, *job);
@@ -192,7 +211,7 @@ void cancelJob(State& s, App& app, std::uint64_t number) {
   for (auto& [key, instance] : app.instances) {
     if (!instance->job || instance->whenMs != -std::int64_t(number)) continue;
     proto::Failed cancelled;
-    cancelled.set_message("job " + std::to_string(number) + " was cancelled");
+    cancelled.set_domain(proto::DOMAIN_CANCELLED), cancelled.set_message(why);
     InstancePtr job = instance;
     return failJob(s, app, job, cancelled);
   }

@@ -8,7 +8,7 @@ namespace sluice::master {
 void runJob(State& s, App& app, const EnvelopePtr& envelope);
 void startJobsToCome(State& s, App& app);
 // Key (app, number). Of a job that is over: its results were fetched from the executors that held them.
-void cancelJob(State& s, App& app, std::uint64_t number);
+void cancelJob(State& s, App& app, const proto::CancelJob& cancel);
 // Its tasks are prepared, or it has failed: goes on or ends.
 void settleJob(State& s, App& app, const InstancePtr& job);
 void failJob(State& s, App& app, const InstancePtr& job, const proto::Failed& failed);
@@ -20,6 +20,6 @@ void flushReleased(State& s, App& app);
 // Templates that nothing uses are forgotten, oldest first, when there are many; a driver that runs one again is asked for its plan.
 void forgetTemplates(App& app);
 // Tells the participants to stop and forget it.
-void cancelAtExecutors(State& s, App& app, const Instance& instance);
+void cancelAtExecutors(State& s, App& app, const Instance& instance, std::uint64_t killAfterMs = 0);
 
 }  // namespace sluice::master

@@ -120,6 +120,7 @@ absl::Status JournalState::apply(std::uint64_t sequence, const proto::JournalRec
         s.resumedMs = r.resumed_ms() ? r.resumed_ms() : r.zero_ms();
         s.plan = std::make_shared<proto::Plan>(r.plan());
         s.captures = std::make_shared<proto::Captures>(r.captures());
+        if (r.properties_size() > 0) s.properties = std::make_shared<google::protobuf::RepeatedPtrField<proto::Property>>(r.properties());
         s.defaultPartitions = r.default_partitions();
         s.allocatedMs = s.decidedMs = s.publishedMs = s.resumedMs;
         for (const auto& node : s.plan->nodes()) {

@@ -49,6 +49,7 @@ struct StreamRecord {
   std::int64_t zeroMs = 0, restoredMs = 0, resumedMs = 0;
   std::shared_ptr<const proto::Plan> plan;
   std::shared_ptr<const proto::Captures> captures;
+  std::shared_ptr<const google::protobuf::RepeatedPtrField<proto::Property>> properties;  // of its batches; null: none
   std::uint32_t defaultPartitions = 1;
   std::int64_t allocatedMs = 0, decidedMs = 0, publishedMs = 0;
   std::map<std::int64_t, BatchRecord> batches;  // that may still be asked for

@@ -85,7 +85,7 @@ void fromDriver(State& s, Peer from, const EnvelopePtr& envelope) {
   };
   switch (m.body_case()) {
     case proto::Message::kRunJob: return withApp(m.run_job().app(), [&](App& app) { runJob(s, app, envelope); });
-    case proto::Message::kCancelJob: return withApp(m.cancel_job().app(), [&](App& app) { cancelJob(s, app, m.cancel_job().number()); });
+    case proto::Message::kCancelJob: return withApp(m.cancel_job().app(), [&](App& app) { cancelJob(s, app, m.cancel_job()); });
     case proto::Message::kUnpersist: return withApp(m.unpersist().app(), [&](App& app) { unpersist(s, app, m.unpersist()); });
     case proto::Message::kShare: return withApp(m.share().app(), [&](App& app) { takeShare(app, *envelope); });
     case proto::Message::kStartStream: return withApp(m.start_stream().app(), [&](App& app) { startStream(s, app, envelope); });

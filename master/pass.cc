@@ -585,6 +585,7 @@ void Pass::fill(proto::Launch& launch, const Group& group, const proto::Launch& 
   if (common.counts_size()) *launch.mutable_counts() = common.counts();
   if (common.marks_size()) *launch.mutable_marks() = common.marks();
   for (const auto& route : moved_) *launch.add_moved() = route;
+  if (in_.properties) *launch.mutable_properties() = *in_.properties;
 }
 
 void Pass::send() {

@@ -119,6 +119,7 @@ void begin(State& s, App& app, Stream& stream, const proto::Manifest* manifest) 
   auto& begun = *record.mutable_stream_begun();
   begun.set_app(app.id.value), begun.set_stream(stream.number);
   *begun.mutable_plan() = plan, *begun.mutable_captures() = request.captures();
+  *begun.mutable_properties() = request.properties();
   std::int64_t nowMs = s.now.time().milliseconds();
   begun.set_generation(manifest ? manifest->generation() + 1 : 1);
   begun.set_zero_ms(manifest ? manifest->zero_ms() : nowMs / plan.interval_ms() * plan.interval_ms());

@@ -151,6 +151,7 @@ class DirectCluster::ExecutorEffects final : public executor::Effects {
       if (node_.alive) event(cluster_.options_.time->now());
     });
   }
+  void giveUp(const std::string& why) override { log(why + "; in local mode it is waited for"); }
   void connect(Peer to, const std::string&) override {
     cluster_.strand_.post([this, to] {
       Node* other = cluster_.node(ExecutorId{to.id});

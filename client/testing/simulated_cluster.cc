@@ -157,6 +157,7 @@ class SimulatedCluster::ExecutorEffects final : public executor::Effects {
       if (node_.alive) event(cluster_.now_);
     });
   }
+  void giveUp(const std::string&) override {}
   void connect(Peer to, const std::string&) override { cluster_.open(node_.peer(), to); }
 
  private:

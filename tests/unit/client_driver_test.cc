@@ -171,6 +171,45 @@ TEST_F(DriverTest, AKilledApplicationSaysSo) {
   EXPECT_EQ(errorOf([&] { context.emptyRDD<int>().count(); }).second, "killed by the operator");
 }
 
+TEST_F(DriverTest, JobsCarryTheLocalPropertiesOfTheirThread) {
+  context.setLocalProperty("color", "blue");
+  context.setJobGroup("g", "what it does");
+  context.emptyRDD<int>().count();
+  std::map<std::string, std::string> properties;
+  auto job = cluster.jobs().at(0);
+  for (const auto& property : job.properties()) properties[property.key()] = property.value();
+  EXPECT_EQ(properties, (std::map<std::string, std::string>{{"color", "blue"}, {"sluice.jobGroup.id", "g"}, {"sluice.job.description", "what it does"},
+                                                            {"sluice.job.interruptOnCancel", "false"}}));
+}
+
+TEST_F(DriverTest, ACancelledJobIsAskedToEndAgainInANewSession) {
+  std::vector<std::string> asked;
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (e->message.has_run_job()) {
+      asked.push_back("run " + std::to_string(numberOf(e)));
+      if (asked.size() > 1) return true;
+      context.cancelJob(1, "it is too slow");
+      cluster.driver->onSession(kMasterPeer, false);
+      cluster.driver->onSession(kMasterPeer, true);
+      return true;
+    }
+    if (!e->message.has_cancel_job()) return false;
+    asked.push_back("cancel " + std::to_string(e->message.cancel_job().number()));
+    if (asked.size() < 4) return true;
+    EXPECT_EQ(e->message.cancel_job().by().find("cancelJob at client_driver_test.cc:"), 0u) << e->message.cancel_job().by();
+    EXPECT_NE(e->message.cancel_job().by().find(": it is too slow"), std::string::npos);
+    auto [f, failed] = compose(&proto::Message::mutable_job_failed);
+    failed->set_number(1), failed->set_domain(proto::DOMAIN_CANCELLED), failed->set_message("job 1 was cancelled by somebody");
+    cluster.tell(f);
+    return true;
+  };
+  auto [kind, text] = errorOf([&] { context.emptyRDD<int>().count(); });
+  EXPECT_EQ(kind, ErrorKind::kCancelled);
+  EXPECT_EQ(text.find("count at client_driver_test.cc:"), 0u) << text;
+  EXPECT_NE(text.find(": job 1 was cancelled by somebody"), std::string::npos) << text;
+  EXPECT_EQ(asked, (std::vector<std::string>{"run 1", "cancel 1", "run 1", "cancel 1"}));
+}
+
 TEST_F(DriverTest, AccumulatorsAreMerged) {
   auto sum = context.longAccumulator();
   cluster.answer = [&](const EnvelopePtr& e) {

@@ -148,6 +148,7 @@ class Member final : public Effects {
     std::lock_guard lock(postMutex);
     posts.push_back(std::move(event));
   }
+  void giveUp(const std::string& why) override { gaveUp = why; }
   void connect(Peer to, const std::string&) override { connects.push_back(to); }
 
   std::uint64_t id;
@@ -160,6 +161,7 @@ class Member final : public Effects {
   std::vector<std::function<void()>> threads;
   std::map<TimerName, Moment> timers;
   std::vector<std::string> logs;
+  std::string gaveUp;
   std::vector<Peer> connects;
   std::unique_ptr<Machine> machine;
 

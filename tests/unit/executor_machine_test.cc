@@ -135,6 +135,42 @@ TEST_F(TwoExecutors, CancelledTasksDoNotRun) {
   EXPECT_TRUE(fleet.ofKind(proto::Message::kFailed).empty());
 }
 
+// A task that was given to a slot, and goes on after the job was cancelled.
+struct CancelledWhileItRuns : TwoExecutors {
+  std::shared_ptr<const TaskSpec> begin(std::uint64_t killAfterMs) {
+    launchMaps();
+    auto task = fleet.at(1).tasks.front();
+    auto [envelope, cancel] = compose(&proto::Message::mutable_cancel_instance);
+    cancel->mutable_instance()->set_when_ms(-1), cancel->set_kill_after_ms(killAfterMs);
+    fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+    EXPECT_TRUE(task->cancelled->load());
+    return task;
+  }
+  bool waits() { return fleet.at(1).timers.contains({kReapTimer, std::uint64_t(-1)}); }
+};
+
+TEST_F(CancelledWhileItRuns, IsWaitedForAsLongAsItTakes) {
+  begin(0);
+  EXPECT_FALSE(waits());
+}
+
+TEST_F(CancelledWhileItRuns, TakesTheExecutorWithItIfItGoesOnForTooLong) {
+  begin(300);
+  ASSERT_TRUE(waits());
+  fleet.fire(fleet.at(1), kReapTimer);
+  EXPECT_EQ(fleet.at(1).gaveUp, "3 task(s) of the cancelled job 1 did not stop within 300 ms");
+}
+
+TEST_F(CancelledWhileItRuns, IsForgottenWhenItEnds) {
+  begin(300);
+  while (!fleet.at(1).tasks.empty()) {
+    EXPECT_TRUE(waits());
+    fleet.runTask(fleet.at(1));
+  }
+  EXPECT_FALSE(waits());
+  EXPECT_EQ(fleet.at(1).gaveUp, "");
+}
+
 TEST(ExecutorMachine, PreparedIsCoalescedByTime) {
   Fleet fleet(1);
   PlanMaker plan;

@@ -11,6 +11,8 @@ void FakeExecutor::on(const EnvelopePtr& envelope) {
     if (install.has_plan()) plans_[install.template_hash()] = std::make_shared<PlanView>(std::make_shared<proto::Plan>(install.plan()));
     epochs_[install.epoch().epoch()] = install.epoch();
     facts_.defaultPartitions = install.epoch().default_partitions();
+  } else if (m.has_cancel_instance()) {
+    cancels.push_back(m.cancel_instance());
   } else if (m.has_launch()) {
     const auto& launch = m.launch();
     if (!launched_.insert({launch.instance().when_ms(), launch.instance().stream(), launch.instance().run(), launch.k()}).second) return;

@@ -50,6 +50,7 @@ class FakeExecutor {
   std::vector<proto::Release> releases;
   std::vector<proto::Publish> published;
   std::vector<proto::Launch> launches;
+  std::vector<proto::CancelInstance> cancels;
   void tellAgain();
   std::size_t pending() const { return tasks_.size(); }
   std::string stuck() const;

@@ -257,6 +257,59 @@ TEST(MasterJob, AJobThatWaitedGoesOnWhenTheOtherFails) {
   EXPECT_EQ(fleet.results(2).size(), 6u);
 }
 
+std::shared_ptr<Envelope> cancel(std::uint64_t number, const std::string& by) {
+  return Fleet::messageOf(&proto::Message::mutable_cancel_job, [&](proto::CancelJob& cancel) {
+    cancel.set_app(1), cancel.set_number(number), cancel.set_by(by);
+  });
+}
+
+TEST(MasterJob, ACancelledJobFailsAsCancelled) {
+  Fleet fleet;
+  fleet.paused = true;
+  fleet.runJob(1, wordCount());
+  fleet.driver(cancel(7, "nobody"));
+  fleet.driver(cancel(1, "cancelJob at a.cc:1"));
+  fleet.driver(cancel(1, "somebody later"));
+  auto failed = fleet.received(proto::Message::kJobFailed);
+  ASSERT_EQ(failed.size(), 1u);
+  EXPECT_EQ(failed[0].job_failed().domain(), proto::DOMAIN_CANCELLED);
+  EXPECT_EQ(failed[0].job_failed().message(), "job 1 was cancelled by cancelJob at a.cc:1");
+  for (auto& [id, executor] : fleet.executors) {
+    ASSERT_EQ(executor->cancels.size(), 1u);
+    EXPECT_EQ(executor->cancels[0].kill_after_ms(), 0u);
+  }
+}
+
+TEST(MasterJob, AJobThatHasNotBegunCanBeCancelled) {
+  Fleet fleet(0);
+  fleet.runJob(1, wordCount());
+  fleet.driver(cancel(1, "cancelJob at a.cc:1"));
+  ASSERT_EQ(fleet.received(proto::Message::kJobFailed).size(), 1u);
+  EXPECT_EQ(fleet.received(proto::Message::kJobFailed)[0].job_failed().domain(), proto::DOMAIN_CANCELLED);
+  fleet.join(1);
+  fleet.settle();
+  EXPECT_TRUE(fleet.executors[1]->launches.empty());
+}
+
+TEST(MasterJob, AJobThatMayBeInterruptedSaysHowLongItIsWaitedFor) {
+  Fleet fleet(3, 2, {"sluice.task.reaper.killTimeout=300ms"});
+  fleet.paused = true;
+  fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
+               run.set_app(1), run.set_number(1), run.set_template_hash(11);
+               *run.mutable_plan() = wordCount();
+               auto* property = run.add_properties();
+               property->set_key("sluice.job.interruptOnCancel"), property->set_value("true");
+             }));
+  fleet.settle();
+  fleet.driver(cancel(1, "cancelJob at a.cc:1"));
+  for (auto& [id, executor] : fleet.executors) {
+    ASSERT_EQ(executor->launches.size(), 1u);
+    EXPECT_EQ(executor->launches[0].properties_size(), 1);
+    ASSERT_EQ(executor->cancels.size(), 1u);
+    EXPECT_EQ(executor->cancels[0].kill_after_ms(), 300u);
+  }
+}
+
 TEST(MasterJob, ARepeatedRequestGetsTheSameAnswer) {
   Fleet fleet;
   fleet.runJob(1, wordCount());

@@ -32,6 +32,7 @@ class Task : public TaskContext {
  public:
   explicit Task(int partition = 0, std::size_t share = 64 << 20) : share_(share) { partition_ = partition; }
   bool cancelled() const override { return false; }
+  std::optional<std::string_view> getLocalProperty(std::string_view) const override { return std::nullopt; }
   void failedAt(std::size_t record) override { failedAt_ = int(record); }
   std::size_t memoryShare() const override { return share_; }
   Spill* newSpill() override { return spills_.emplace_back(std::make_unique<MemorySpill>()).get(); }

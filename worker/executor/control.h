@@ -36,7 +36,7 @@ struct Task {
 };
 using TaskPtr = std::shared_ptr<Task>;
 
-enum TimerKind : std::uint32_t { kReportTimer = 1, kReceiverTimer, kRestartTimer, kFetchTimer };
+enum TimerKind : std::uint32_t { kReportTimer = 1, kReceiverTimer, kRestartTimer, kFetchTimer, kReapTimer };
 
 struct Control {
   const Options options;

@@ -94,6 +94,7 @@ void Instances::onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Inst
   instance.captures = launch.captures_version();
   instance.installed = std::move(installed);
   instance.cancelled->store(false, std::memory_order_relaxed);
+  instance.launch = {envelope, &launch};
   addFacts(instance, launch, envelope);
   moveReducers(instance, launch);
   const proto::Tasks& tasks = launch.tasks();
@@ -292,19 +293,21 @@ void Instances::start(const TaskPtr& task) {
   spec->template_ = task->installed;
   spec->facts = instance.facts;
   spec->cancelled = instance.cancelled;
+  spec->launch = instance.launch;
   if (std::vector<ValueId> missing; !fillInputs(*task, *spec, missing)) {
     return fail(instance, *task, proto::DOMAIN_LOST, "an input was let go before it was read", {}, missing);
   }
   task->status = Task::Status::kRunning;
-  ++running_;
+  ++running_, ++instance.running;
   control_.effects.run(std::move(spec));
 }
 
 void Instances::onTaskDone(const TaskSpec& spec, TaskDone& done) {
   --running_;
   auto found = instances_.find(spec.instance.when_ms());
-  if (found == instances_.end() || found->second->cancelled != spec.cancelled) return;
+  if (found == instances_.end() || found->second->cancelled != spec.cancelled) return left(spec);
   Instance& instance = *found->second;
+  --instance.running;
   auto it = instance.tasks.find({spec.template_->plan->view.plan().template_hash(), spec.stage, spec.whenMs, spec.partition});
   if (it == instance.tasks.end() || it->second->status != Task::Status::kRunning) return;
   TaskPtr task = it->second;
@@ -455,11 +458,31 @@ void Instances::dropTask(Task& task, const TaskPtr& held) {
   task.instance = nullptr;
 }
 
-void Instances::cancel(const proto::InstanceId& id) {
+// A task that was cancelled has ended at last.
+void Instances::left(const TaskSpec& spec) {
+  auto it = leaving_.find(spec.instance.when_ms());
+  if (it == leaving_.end() || it->second.token != spec.cancelled || --it->second.running > 0) return;
+  control_.effects.disarm({kReapTimer, std::uint64_t(it->first)});
+  leaving_.erase(it);
+}
+
+void Instances::onReapTimer(Scope when) {
+  auto it = leaving_.find(when);
+  if (it == leaving_.end()) return;
+  control_.effects.giveUp(std::to_string(it->second.running) + " task(s) of the cancelled job " + std::to_string(-when) + " did not stop within " +
+                          std::to_string(it->second.killAfterMs) + " ms");
+  leaving_.erase(it);
+}
+
+void Instances::cancel(const proto::InstanceId& id, std::uint64_t killAfterMs) {
   auto it = instances_.find(id.when_ms());
   if (it == instances_.end() || id.run() < it->second->id.run()) return;
   Instance& instance = *it->second;
   instance.cancelled->store(true, std::memory_order_relaxed);
+  if (std::uint32_t running = std::exchange(instance.running, 0); running > 0 && killAfterMs > 0) {
+    leaving_[id.when_ms()] = {instance.cancelled, running, killAfterMs};
+    control_.effects.arm({kReapTimer, std::uint64_t(id.when_ms())}, control_.now + Milliseconds(std::int64_t(killAfterMs)));
+  }
   instance.cancelled = std::make_shared<std::atomic<bool>>(false);  // of tasks launched later
   for (auto& [key, task] : instance.tasks) dropTask(*task, task);
   instance.tasks.clear();

@@ -31,6 +31,8 @@ struct Instance {
   std::shared_ptr<const Installed> installed;  // likewise
   std::shared_ptr<const Facts> facts;
   std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
+  std::shared_ptr<const proto::Launch> launch;  // the last one
+  std::uint32_t running = 0;                    // tasks
   std::map<TaskKey, TaskPtr> tasks;
   std::size_t unfinished = 0;
   struct SourceAt {
@@ -55,7 +57,9 @@ class Instances {
   void refuse(const proto::Launch& launch, const std::string& why);
   void onTaskDone(const TaskSpec& spec, TaskDone& done);
   void onReportTimer(Scope when);
-  void cancel(const proto::InstanceId& id);
+  // killAfterMs: how long tasks of it may go on; 0: as long as they like.
+  void cancel(const proto::InstanceId& id, std::uint64_t killAfterMs = 0);
+  void onReapTimer(Scope when);
   void release(Scope when);
   // Tells the master again what it may have missed.
   void tellAgain();
@@ -92,6 +96,7 @@ class Instances {
   void addResult(Instance& instance, const Task& task, TaskDone& done, Envelope& envelope, proto::Prepared& report);
   void fail(Instance& instance, Task& task, proto::Domain domain, std::string message, std::string site, const std::vector<ValueId>& missing);
   void ended(Instance& instance, Task& task);
+  void left(const TaskSpec& spec);
   Envelope& reportOf(Instance& instance, std::uint32_t k);
   void sendReport(Instance& instance);
   void dropTask(Task& task, const TaskPtr& held);
@@ -102,6 +107,12 @@ class Instances {
   std::map<Scope, std::unique_ptr<Instance>> instances_;
   std::map<Order, TaskPtr> ready_;
   std::uint32_t running_ = 0;
+  struct Leaving {
+    std::shared_ptr<const std::atomic<bool>> token;  // of the cancelled tasks that still run
+    std::uint32_t running = 0;
+    std::uint64_t killAfterMs = 0;
+  };
+  std::map<Scope, Leaving> leaving_;
   std::set<Scope> released_;  // of late; older ones are below their lowest
 };
 

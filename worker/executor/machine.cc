@@ -67,7 +67,7 @@ void Machine::State::onMessage(Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kInstall: return templates.onInstall(envelope);
     case proto::Message::kLaunch: return onLaunch(envelope);
     case proto::Message::kRelease: return onRelease(message.release());
-    case proto::Message::kCancelInstance: return instances.cancel(message.cancel_instance().instance());
+    case proto::Message::kCancelInstance: return instances.cancel(message.cancel_instance().instance(), message.cancel_instance().kill_after_ms());
     case proto::Message::kPublish: return files.onPublish(message.publish());
     case proto::Message::kTakeCheckpoint: return files.onTakeCheckpoint(message.take_checkpoint());
     case proto::Message::kRestore: return files.onRestore(message.restore());
@@ -186,6 +186,7 @@ void Machine::onTimer(TimerName timer, Moment now) {
   switch (timer.kind) {
     case kReportTimer: return state_->instances.onReportTimer(std::int64_t(timer.a));
     case kFetchTimer: return state_->values.onFetchTimer(timer.a);
+    case kReapTimer: return state_->instances.onReapTimer(std::int64_t(timer.a));
     default: return state_->receivers.onTimer(timer);
   }
 }

@@ -55,6 +55,7 @@ struct TaskSpec {
   std::shared_ptr<const Installed> template_;  // plan, captures, epoch
   std::shared_ptr<const Facts> facts;
   std::shared_ptr<const std::atomic<bool>> cancelled;
+  std::shared_ptr<const proto::Launch> launch;  // the last one of its instance
   TaskInputs inputs;
 };
 
@@ -70,6 +71,8 @@ class Effects : public sluice::Effects {
   virtual void startThread(std::function<void()> body) = 0;
   // From any thread: runs the event on the machine's strand (a receiver has stored a block …).
   virtual void post(std::function<void(Moment)> event) = 0;
+  // A task will not stop: the process has to end, and somebody else to take over what it does. One line says why.
+  virtual void giveUp(const std::string& why) = 0;
   // Opens a session with a peer of the application (onSession tells); asked once for each pair, by the higher id.
   virtual void connect(Peer to, const std::string& address) = 0;
 };

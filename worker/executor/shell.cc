@@ -110,6 +110,11 @@ void Shell::post(std::function<void(Moment)> event) {
   strand_.post([event = std::move(event)] { event(SystemClock::read()); });
 }
 
+void Shell::giveUp(const std::string& why) {
+  log(why + ": this executor ends, another takes its place");
+  leave(1);
+}
+
 void Shell::onMessage(Peer from, EnvelopePtr envelope) {
   if (from == kMasterPeer && envelope->message.has_refused()) {
     log("the master refused this executor: " + envelope->message.refused().why());

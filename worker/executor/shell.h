@@ -47,6 +47,7 @@ class Shell final : public Effects, public LinkHandler, public CodeResolver {
   void background(std::function<void()> work, std::function<void(Moment)> done) override;
   void startThread(std::function<void()> body) override;
   void post(std::function<void(Moment)> event) override;
+  void giveUp(const std::string& why) override;
   void connect(Peer to, const std::string& address) override { link_->connect(to, address); }
 
   // LinkHandler: on the strand.

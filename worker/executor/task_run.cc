@@ -128,6 +128,14 @@ std::vector<ValueId> TaskRun::goneInputs() {
   return gone;
 }
 
+std::optional<std::string_view> TaskRun::getLocalProperty(std::string_view key) const {
+  if (!spec_.launch) return std::nullopt;
+  for (const auto& property : spec_.launch->properties()) {
+    if (property.key() == key) return property.value();
+  }
+  return std::nullopt;
+}
+
 Spill* TaskRun::newSpill() {
   spills_.push_back(std::make_unique<OperatorSpill>(store().directory()));
   return spills_.back().get();

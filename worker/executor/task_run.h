@@ -40,6 +40,7 @@ class TaskRun final : public TaskContext {
   }
 
   bool cancelled() const override { return spec_.cancelled && spec_.cancelled->load(std::memory_order_relaxed); }
+  std::optional<std::string_view> getLocalProperty(std::string_view key) const override;
   void failedAt(std::size_t record) override { failedRecord_ = record, failed_ = true; }
   std::size_t memoryShare() const override { return std::size_t(runtime_.taskShareBytes() / 2); }
   Spill* newSpill() override;

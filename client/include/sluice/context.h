@@ -10,6 +10,7 @@
 #include "sluice/accumulator.h"
 #include "sluice/broadcast.h"
 #include "sluice/conf.h"
+#include "sluice/job_control.h"
 #include "sluice/rdd.h"
 
 namespace sluice {
@@ -28,7 +29,7 @@ SLUICE_EXPORT int exceptionsInFlight() noexcept;
 }  // namespace detail
 
 // Any thread may run actions of its RDDs; the datasets are defined by one thread at a time. Stops with its end.
-class Context {
+class Context : public JobControl<Context> {
  public:
   // Connects to the cluster that sluice.master names. Throws Error: another Context is active, a bad setting, no master to be reached.
   explicit Context(const Conf& conf = {}, CallSite at = CallSite::here()) : core_(detail::openContext(conf, at)), stops_(true) {}

@@ -23,6 +23,7 @@ enum class ErrorKind {
   kUserCode,         // a function of the application threw or crashed
   kLost,             // data that cannot be had again
   kUnavailable,      // a peer cannot be reached; may work later
+  kCancelled,        // somebody asked for it: cancelJob, cancelJobGroup, FutureAction::cancel …
 };
 
 // What went wrong and what to do about it, in one line.

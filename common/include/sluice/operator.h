@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "sluice/abi.h"
@@ -58,6 +59,8 @@ class SLUICE_EXPORT TaskContext {
   int attempt() const { return attempt_; }
   // True once the result is not wanted any more; checked by the runner after each chunk.
   virtual bool cancelled() const = 0;
+  // What the driver's thread had set with Context::setLocalProperty when it began the job; valid during the task.
+  virtual std::optional<std::string_view> getLocalProperty(std::string_view key) const = 0;
   // The record (index in the current input chunk) at which the operator is about to let an exception pass.
   virtual void failedAt(std::size_t record) = 0;
   // Bytes that the operators of this task may hold before they spill, flush or emit.
