@@ -74,9 +74,14 @@ ContextCore::ContextCore(Settings settings, CallSite site) : settings_(std::move
 ContextCore::~ContextCore() { stop(); }
 
 void ContextCore::stop(bool failed, const std::string& why) {
+  if (!stopped_ && Driver::inFunction()) {
+    throwError(ErrorKind::kIllegalState, "a Context cannot be stopped inside foreachRDD or transform, which would wait for itself; stop it from another thread");
+  }
+  if (!stopped_ && currentTask()) throwError(ErrorKind::kIllegalState, "a Context cannot be stopped inside a task; stop it in the driver");
   if (stopped_.exchange(true)) return;
   StopSignals::forget(this);
   if (driver_) driver_->close(failed, why);
+  async_.close();
   StopSignals::closed();
   std::lock_guard lock(activeMutex());
   if (active() == this) active() = nullptr;
@@ -107,6 +112,7 @@ Driver::Results ContextCore::run(const PlanRequest& request, std::vector<std::ui
   }
   job.description = request.action + " at " + siteText(site);
   job.properties = LocalProperties::of(serial_);
+  job.observer = AsyncAction::current();
   Driver::Results results = driver_->runJob(job);
   for (const auto& update : results.updates) AccumulatorRegistry::get().merge(update.id(), update.value());
   return results;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "client/async_action.h"
 #include "client/driver.h"
 #include "client/plan_builder.h"
 #include "client/plan_node.h"
@@ -24,6 +25,7 @@ class SLUICE_INTERNAL ContextCore {
   ~ContextCore();
 
   Driver& driver() { return *driver_; }
+  AsyncThreads& async() { return async_; }
   const Settings& settings() const { return settings_; }
   // Ends the application. Idempotent.
   void stop(bool failed = false, const std::string& why = {});
@@ -55,6 +57,7 @@ class SLUICE_INTERNAL ContextCore {
   std::atomic<bool> stopped_{false};
   std::atomic<std::uint32_t> lastNode_{0}, lastStream_{0};
   std::unique_ptr<Driver> driver_;
+  AsyncThreads async_;
 
   mutable std::mutex mutex_;
   // Guarded by mutex_.

@@ -67,6 +67,16 @@ bool Driver::inFunction() { return inFunctionNow; }
 
 // ---- Waiting ----
 
+Driver::Call::Call(Driver& driver) : driver_(driver) {
+  std::lock_guard lock(driver_.mutex_);
+  ++driver_.calls_;
+}
+Driver::Call::~Call() {
+  std::lock_guard lock(driver_.mutex_);
+  --driver_.calls_;
+  driver_.changed_.notify_all();
+}
+
 void Driver::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& ready) {
   auto functionDue = [&] { return inline_ && !inlineRunning_ && !inlineWork_.empty(); };
   for (;;) {
@@ -86,6 +96,7 @@ void Driver::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()
 }
 
 void Driver::serve(const std::function<bool()>& ready) {
+  Call call(*this);
   std::unique_lock lock(mutex_);
   wait(lock, ready);
 }
@@ -147,17 +158,21 @@ void Driver::connect(proto::Submit submit) {
 
 void Driver::close(bool failed, const std::string& why) {
   EnvelopePtr goodbye;
+  Outgoing out;
   {
     std::lock_guard lock(mutex_);
     if (closing_) return;
     closing_ = true;
     changed_.notify_all();
     if (session_ && submitted_) {
+      // Their tasks stop; what their waiters are told does not wait for that.
+      for (const auto& [number, job] : jobs_) out.messages.emplace_back(kMasterPeer, cancelMessage(number, kByItsEnd));
       auto [envelope, end] = compose(&proto::Message::mutable_end_app);
       end->set_app(app_), end->set_failed(failed), end->set_why(why);
       goodbye = envelope;
     }
   }
+  send(out);
   if (goodbye) {
     backend_->link().send(kMasterPeer, std::move(goodbye));
     std::unique_lock lock(mutex_);
@@ -167,6 +182,10 @@ void Driver::close(bool failed, const std::string& why) {
   }
   planner_.close();  // their threads send: before the link goes
   outputs_.close();
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return calls_ == 0; });
+  }
   backend_->close();
   printer_.close();
   std::lock_guard lock(mutex_);

@@ -68,6 +68,9 @@ class FunctionThread {
   std::thread thread_;
 };
 
+// Who cancels what runs when a Context is stopped.
+inline constexpr const char* kByItsEnd = "the end of its Context";
+
 // Thread-safe. Blocking calls throw Error; they wait through the backend's Waiter.
 class SLUICE_INTERNAL Driver final : private DriverEnd {
  public:
@@ -200,6 +203,15 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   void send(Outgoing& out);
   // Runs on a function thread, or on a thread that waits.
   void later(FunctionThread& thread, std::function<void()> work);
+  // A thread of the application's is in here: close() lets it out before the link goes.
+  class Call {
+   public:
+    explicit Call(Driver& driver);
+    ~Call();
+
+   private:
+    Driver& driver_;
+  };
   void wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& ready);
   bool waitAtMost(std::unique_lock<std::mutex>& lock, std::int64_t atMostMs, const std::function<bool()>& ready);
 
@@ -220,6 +232,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   std::string failed_;  // nothing can be asked any more
   ErrorKind failedKind_ = ErrorKind::kUnavailable;
   std::atomic<std::int64_t> lastJobMicroseconds_{0};  // not guarded
+  int calls_ = 0;
   std::uint64_t lastJob_ = 0, lastRequest_ = 0;
   absl::flat_hash_map<std::uint64_t, PendingJob*> jobs_;
   absl::flat_hash_set<std::uint64_t> sentTemplates_;  // in this session

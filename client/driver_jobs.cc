@@ -71,6 +71,7 @@ Driver::Results Driver::runJob(const Job& job) {
 }
 
 Driver::Results Driver::runOnce(const Job& job, bool& again) {
+  Call call(*this);
   PendingJob pending;
   pending.job = &job;
   std::unique_lock lock(mutex_);
@@ -91,6 +92,9 @@ Driver::Results Driver::runOnce(const Job& job, bool& again) {
     lock.unlock();
     backend_->link().send(kMasterPeer, std::move(over));
     lock.lock();
+  }
+  if (closing_ && (pending.failed || !pending.done) && failed_.empty()) {
+    throwError(ErrorKind::kCancelled, job.description + ": " + cancelledText(number, kByItsEnd));
   }
   if (!pending.done) checkAlive();
   if (pending.failed) throw pending.error;

@@ -31,6 +31,7 @@ EnvelopePtr Driver::startStreamMessage(std::uint32_t stream, const Stream& s) {
 }
 
 proto::StreamStarted Driver::startStream(std::uint32_t stream, BuiltPlan plan, LocalProperties::Ref properties, std::shared_ptr<StreamEnd> end) {
+  Call call(*this);
   std::unique_lock lock(mutex_);
   checkAlive();
   Stream& s = streams_[stream];
@@ -133,6 +134,7 @@ void Driver::onBatchDone(const EnvelopePtr& envelope, Outgoing& out) {
 }
 
 bool Driver::awaitStream(std::uint32_t id, std::int64_t atMostMs) {
+  Call call(*this);
   std::unique_lock lock(mutex_);
   auto it = streams_.find(id);
   if (it == streams_.end()) return true;
@@ -159,6 +161,7 @@ void Driver::stopStream(std::uint32_t id, bool gracefully, std::int64_t atMostMs
     drain->set_app(app_), drain->set_stream(id), drain->set_now(now);
     return envelope;
   };
+  Call call(*this);
   std::unique_lock lock(mutex_);
   auto it = streams_.find(id);
   if (it == streams_.end() || it->second.stopped || closing_ || !failed_.empty()) return;

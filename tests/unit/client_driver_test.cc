@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "client/context_core.h"
@@ -208,6 +209,23 @@ TEST_F(DriverTest, ACancelledJobIsAskedToEndAgainInANewSession) {
   EXPECT_EQ(text.find("count at client_driver_test.cc:"), 0u) << text;
   EXPECT_NE(text.find(": job 1 was cancelled by somebody"), std::string::npos) << text;
   EXPECT_EQ(asked, (std::vector<std::string>{"run 1", "cancel 1", "run 1", "cancel 1"}));
+}
+
+TEST_F(DriverTest, ACancelledActionBeginsNoMoreJobs) {
+  std::promise<FutureAction<std::vector<int>>> promise;
+  auto future = promise.get_future();
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (!e->message.has_run_job()) return false;
+    future.get().cancel();  // too late for this job
+    cluster.tell(done(numberOf(e), {}));
+    return true;
+  };
+  auto take = context.parallelize({1, 2, 3}, 20).takeAsync(2);
+  promise.set_value(take);
+  auto [kind, text] = errorOf([&] { take.get(); });
+  EXPECT_EQ(kind, ErrorKind::kCancelled);
+  EXPECT_NE(text.find(": job 2 was cancelled by FutureAction::cancel at client_driver_test.cc:"), std::string::npos) << text;
+  EXPECT_EQ(cluster.jobs().size(), 1u);
 }
 
 TEST_F(DriverTest, AccumulatorsAreMerged) {

@@ -3,13 +3,14 @@
 #include <optional>
 #include <utility>
 
+#include "sluice/detail/async_actions.h"
 #include "sluice/detail/rdd_actions.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
 
-// Its methods by subject: detail/transforms.h (shared with DStream), rdd_transforms.h, rdd_order.h, rdd_actions.h.
-template <class T> class RDD : public detail::RddActions<T> {
+// Its methods by subject: detail/transforms.h (shared with DStream), rdd_transforms.h, rdd_order.h, rdd_actions.h, async_actions.h.
+template <class T> class RDD : public detail::RddActions<T>, public detail::AsyncActions<RDD<T>, T> {
  public:
   static constexpr bool kStream = false;
   RDD() = default;

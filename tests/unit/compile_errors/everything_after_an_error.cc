@@ -9,6 +9,7 @@ void snippet(sluice::RDD<int> numbers, sluice::RDD<std::pair<int, int>> pairs) {
   pairs.join(broken).cogroup(pairs).leftOuterJoin(pairs).mapValues([](auto x) { return x; });
   broken.collect(), broken.count(), broken.take(3), broken.top(3), broken.first(), broken.countByKey(), broken.countByValue();
   broken.reduce(std::plus<>()), broken.foreach([](auto) {}), broken.foreachPartition([](auto&) {}), broken.saveAsTextFile("x");
+  broken.collectAsync().get(), broken.countAsync(), broken.takeAsync(3), broken.foreachAsync([](auto) {}), broken.foreachPartitionAsync([](auto&) {});
 }
 void streams(sluice::DStream<sluice::Broken> broken) {
   broken.window(sluice::Seconds(2)).count().print();
