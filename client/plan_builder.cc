@@ -260,7 +260,7 @@ void Builder::fillNode(std::size_t at, proto::Node& to) const {
   to.set_partitions(node.partitions);
   if (node.isKept()) {
     auto& keep = *to.mutable_keep();
-    keep.set_keep(true), keep.set_disk(node.level.disk), keep.set_replicas(node.level.copies), keep.set_state(node.state);
+    keep.set_keep(true), keep.set_disk(node.level.disk), keep.set_disk_only(node.level.disk && !node.level.memory), keep.set_replicas(node.level.copies), keep.set_state(node.state);
   }
   if (node.source) {
     *to.mutable_source() = node.source->source;

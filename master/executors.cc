@@ -74,6 +74,8 @@ void compareKept(App& app, const Executor& executor, const proto::Report& report
       } else if (part.state == PartState::kAbsent && holds) {
         run.move(part, PartState::kDone);
         part.at = executor.index;
+      } else if (part.state == PartState::kDone && holds && part.at != executor.index) {
+        app.values.addCopy({node, run.whenMs, p}, executor.index);
       }
     }
   });

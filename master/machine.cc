@@ -113,6 +113,9 @@ void dispatch(State& s, Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kStored:
       if (App* app = s.app(m.stored().app())) takeStored(s, *app, m.stored());
       return;
+    case proto::Message::kKeptCopied:
+      if (App* app = s.app(m.kept_copied().app())) takeCopy(*app, m.kept_copied());
+      return;
     case proto::Message::kReport: return takeReport(s, from, envelope);
     case proto::Message::kPublished: return takePublished(s, m.published());
     case proto::Message::kCheckpointWritten:

@@ -184,6 +184,15 @@ void takePrepared(State& s, App& app, Instance& in, const Envelope& envelope) {
   if (!in.blocked.empty()) advance(s, app, in);
 }
 
+void takeCopy(App& app, const proto::KeptCopied& copied) {
+  const auto& value = copied.value();
+  Executor* executor = app.executor(value.executor());
+  RunPtr run = app.values.keep(value.node(), value.when_ms());
+  if (!executor || !app.isUp(executor->index) || !run || value.partition() >= run->parts.size()) return;
+  Part& part = run->parts[value.partition()];
+  if (part.state == PartState::kDone && part.at != executor->index) app.values.addCopy({value.node(), value.when_ms(), value.partition()}, executor->index);
+}
+
 Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed) {
   RunPtr run = runOf(app, in, failed.k(), failed.stage(), failed.when_ms());
   if (!run || failed.partition() >= run->parts.size()) return Verdict::kStale;
@@ -252,6 +261,7 @@ void retire(App& app, Instance& in, bool done) {
 }
 
 void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& crash) {
+  app.values.moveToCopies(index);
   for (auto& [key, in] : app.instances) {
     bool ran = false;
     for (const auto& run : in->used) {

@@ -30,6 +30,8 @@ void takePrepared(State& s, App& app, Instance& instance, const Envelope& envelo
 
 // What to do after a failed task: it runs again elsewhere, or its instance has failed there.
 enum class Verdict : std::uint8_t { kStale, kAgain, kFailed };
+// Another executor has the value too.
+void takeCopy(App& app, const proto::KeptCopied& copied);
 Verdict takeFailed(State& s, App& app, Instance& instance, const proto::Failed& failed);
 
 // Every output is prepared or abandoned, and every state version is present.

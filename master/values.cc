@@ -1,6 +1,32 @@
 #include "master/values.h"
 
+#include <algorithm>
+
 namespace sluice::master {
+
+void Values::addCopy(ValueId id, std::uint32_t executor) {
+  auto& at = copies_[id];
+  if (std::find(at.begin(), at.end(), executor) == at.end()) at.push_back(executor);
+}
+
+void Values::moveToCopies(std::uint32_t executor) {
+  for (auto it = copies_.begin(); it != copies_.end();) {
+    std::erase(it->second, executor);
+    RunPtr run = keep(it->first.node, it->first.whenMs);
+    if (run && it->first.partition < run->parts.size() && !it->second.empty()) {
+      Part& part = run->parts[it->first.partition];
+      if (part.state == PartState::kDone && part.at == executor) {
+        part.at = it->second.back();
+        it->second.pop_back();
+      }
+    }
+    it = it->second.empty() ? copies_.erase(it) : std::next(it);
+  }
+}
+
+void Values::dropCopies(std::uint32_t node, std::int64_t whenMs) {
+  copies_.erase(copies_.lower_bound({node, whenMs, 0}), copies_.upper_bound({node, whenMs, ~0u}));
+}
 
 void Values::release(const absl::flat_hash_map<std::uint32_t, std::int64_t>& marks) {
   std::int64_t highest = 0;
@@ -9,6 +35,7 @@ void Values::release(const absl::flat_hash_map<std::uint32_t, std::int64_t>& mar
     for (auto it = runs.upper_bound({0, ~0u, ~0u}); it != runs.end() && it->first.whenMs < highest;) {
       auto mark = marks.find(markedNode(it->first, *it->second));
       bool gone = mark != marks.end() && it->first.whenMs < mark->second && it->second->unfinished == 0;
+      if (gone && &runs == &keeps_) dropCopies(it->first.node, it->first.whenMs);
       it = gone ? runs.erase(it) : std::next(it);
     }
   };
@@ -27,6 +54,7 @@ void Values::forget(std::uint32_t node) {
       const Stage& shape = plan.view.stages()[stage];
       if (shape.sink == Stage::Sink::kExchange) exchanges_.erase({it->first.whenMs, shape.exchange.node, shape.exchange.edge});
     }
+    dropCopies(it->first.node, it->first.whenMs);
     it = keeps_.erase(it);
   }
 }

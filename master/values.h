@@ -86,6 +86,10 @@ class Values {
   }
   // What lies below the marks goes: kept values by their node's, segments by the mark of the node whose rows they are.
   void release(const absl::flat_hash_map<std::uint32_t, std::int64_t>& marks);
+  // Copies of kept values beside the one that a part names, by executor's index.
+  void addCopy(ValueId id, std::uint32_t executor);
+  // What lies at the executor goes; parts that a copy stands for move there.
+  void moveToCopies(std::uint32_t executor);
   void forget(std::uint32_t node);  // unpersisted: with the segments it was made from
   std::size_t size() const { return keeps_.size() + exchanges_.size(); }
 
@@ -99,7 +103,9 @@ class Values {
     auto it = runs.find(key);
     return it == runs.end() ? nullptr : it->second;
   }
+  void dropCopies(std::uint32_t node, std::int64_t whenMs);
   std::map<Key, RunPtr> keeps_, exchanges_;
+  std::map<ValueId, std::vector<std::uint32_t>> copies_;
 };
 
 }  // namespace sluice::master

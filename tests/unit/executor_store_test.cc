@@ -68,6 +68,21 @@ TEST(Store, TheOldestGoToDiskInOrderOfKind) {
   EXPECT_EQ(pin.view().size(), 40'000u);
 }
 
+TEST(Store, WhatIsForTheDiskGoesThereAtOnce) {
+  TemporaryFolder folder;
+  Store store(1'000'000, folder.path());
+  Rows rows;
+  rows.add({store.put(ObjectKind::kKept, bytesOf(30'000, 'd'), 1)});
+  auto stays = store.put(ObjectKind::kKept, bytesOf(30'000, 'm'), 1);
+  store.moveOut(rows);
+  EXPECT_EQ(store.usedBytes(), 30'000);
+  Pin pin;
+  EXPECT_FALSE(store.pinInMemory(rows.pieces[0].object, pin));
+  ASSERT_TRUE(store.pin(rows.pieces[0].object, pin));
+  EXPECT_EQ(pin.view(), std::string(30'000, 'd'));
+  EXPECT_TRUE(store.pinInMemory(stays, pin));
+}
+
 TEST(Store, PinnedObjectsStayAndDroppableOnesAreForgotten) {
   TemporaryFolder folder;
   Store store(50'000, folder.path());

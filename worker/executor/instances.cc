@@ -359,6 +359,8 @@ void Instances::keepOutput(Instance& instance, Task& task, TaskDone& done, proto
   kept.set_bytes(done.rows->allBytes());
   values_.keep(id, std::move(done.rows));
   values_.expect(id, -1);
+  std::uint32_t copies = task.view().node(id.node).keep().replicas();
+  if (copies > 1) values_.copyTo(id, copies - 1, *task.installed->epoch);
 }
 
 void Instances::addResult(Instance& instance, const Task& task, TaskDone& done, Envelope& envelope, proto::Prepared& report) {

@@ -78,6 +78,7 @@ void Machine::State::onMessage(Peer from, const EnvelopePtr& envelope) {
       if (!instances.released(message.push().scope_ms())) shuffle.onPush(from, envelope);
       return;
     case proto::Message::kCopyBlock: return receivers.onCopyBlock(from, envelope);
+    case proto::Message::kCopyKept: return values.onCopyKept(from, envelope);
     case proto::Message::kBlockCopied: return receivers.onBlockCopied(message.block_copied());
     case proto::Message::kGet: return values.onGet(from, envelope);
     case proto::Message::kGot: return values.onGot(from, envelope);

@@ -35,7 +35,8 @@ class ExchangeSink final : public Sink {
 
 class RowsSink final : public Sink {
  public:
-  RowsSink(const TypeDesc& type, ObjectKind kind, bool droppable, TaskRun& run) : writer_(type, kind, droppable, run.store()) {}
+  RowsSink(const TypeDesc& type, ObjectKind kind, bool droppable, TaskRun& run, bool toDisk = false)
+      : store_(run.store()), toDisk_(toDisk), writer_(type, kind, droppable, run.store()) {}
   bool write(Chunk in) override {
     writer_.write(in);
     return true;
@@ -43,9 +44,12 @@ class RowsSink final : public Sink {
   void finish(TaskDone& done) override {
     done.rows = writer_.finish();
     done.outputRows = done.rows->rows, done.outputBytes = done.rows->bytes;
+    if (toDisk_) store_.moveOut(*done.rows);
   }
 
  private:
+  Store& store_;
+  const bool toDisk_;
   RowsWriter writer_;
 };
 
@@ -216,7 +220,7 @@ std::unique_ptr<Sink> makeSink(TaskRun& run) {
       if (code.op && code.op->form == OpDesc::Form::kStateful) return std::make_unique<StatefulSink>(*code.type, run);
       const proto::Keep& keep = view.node(stage.root).keep();
       return std::make_unique<RowsSink>(*code.type, keep.state() ? ObjectKind::kState : ObjectKind::kKept,
-                                        !keep.disk() && !keep.state(), run);
+                                        !keep.disk() && !keep.state(), run, keep.disk_only());
     }
     case Stage::Sink::kOutput: break;
   }

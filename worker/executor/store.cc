@@ -193,6 +193,27 @@ void Store::writeOut(std::vector<ObjectPtr>& victims) {
   }
 }
 
+void Store::moveOut(const Rows& rows) {
+  std::vector<ObjectPtr> victims;
+  {
+    MutexLock lock(mutex_);
+    for (const Piece& piece : rows.pieces) {
+      Object& object = *piece.object;
+      if (!object.listed_ || object.pins_ != 0 || object.bytes_ == 0) continue;
+      unlink(object);
+      victims.push_back(piece.object);
+    }
+  }
+  if (victims.empty()) return;
+  try {
+    writeOut(victims);
+  } catch (...) {
+    MutexLock lock(mutex_);
+    for (const ObjectPtr& object : victims) link(*object);
+    throw;
+  }
+}
+
 void Store::makeRoom() {
   while (over()) {
     std::vector<ObjectPtr> victims;

@@ -111,6 +111,8 @@ class SLUICE_INTERNAL Store {
   bool over() const { return used_.load(std::memory_order_relaxed) > budget_; }
   // Far above: whoever adds now must wait for the disk.
   bool wayOver() const { return used_.load(std::memory_order_relaxed) > budget_ + (32ll << 20); }
+  // Moves these to disk now. Throws Error(kUnavailable) if the disk is full.
+  void moveOut(const Rows& rows);
   // Moves the oldest objects to disk until the budget is met again. Throws Error(kUnavailable) if the disk is full.
   void makeRoom();
   std::int64_t usedBytes() const { return used_.load(std::memory_order_relaxed); }

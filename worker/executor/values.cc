@@ -147,31 +147,34 @@ void Values::fetchBroadcast(std::uint64_t id, const proto::Epoch& epoch, std::fu
   failFetch(std::move(fetch));  // asks the first one
 }
 
+template <class Body>
+bool Values::addPieces(const Body& body, const Envelope& envelope, ObjectKind kind, Rows& rows, std::shared_ptr<Rows>& state) {
+  if (body.piece_rows_size() != int(envelope.attachments.size())) return false;
+  if (body.of_state_size() != 0 && !state) {
+    state = std::make_shared<Rows>();
+    state->unique = body.unique_state();
+  }
+  for (int i = 0; i < body.piece_rows_size(); ++i) {
+    bool ofState = i < body.of_state_size() && body.of_state(i);
+    ObjectPtr object = control_.store().put(ofState ? ObjectKind::kState : kind, envelope.attachments[std::size_t(i)], body.piece_rows(i));
+    (ofState ? *state : rows).add({std::move(object)});
+  }
+  return true;
+}
+
 void Values::onGot(Peer from, const EnvelopePtr& envelope) {
   const proto::Got& got = envelope->message.got();
   auto it = fetches_.find(got.request());
   if (it == fetches_.end() || it->second.peer != from.id) return;
   Fetch& fetch = it->second;
-  if (got.of_state_size() != 0 && !fetch.state) {
-    fetch.state = std::make_shared<Rows>();
-    fetch.state->unique = got.unique_state();
-  }
-  bool fits = got.piece_rows_size() == int(envelope->attachments.size()) || std::holds_alternative<std::uint64_t>(fetch.what);
-  if (!got.present() || !fits) {
+  bool broadcast = std::holds_alternative<std::uint64_t>(fetch.what);
+  ObjectKind kind = std::holds_alternative<BlockId>(fetch.what) ? ObjectKind::kBlock : ObjectKind::kKept;
+  if (!got.present() || (!broadcast && !addPieces(got, *envelope, kind, *fetch.rows, fetch.state))) {
     Fetch failed = std::move(fetch);
     fetches_.erase(it);
     return failFetch(std::move(failed));
   }
-  for (std::size_t i = 0; i < envelope->attachments.size(); ++i) {
-    const Bytes& bytes = envelope->attachments[i];
-    if (std::holds_alternative<std::uint64_t>(fetch.what)) {
-      fetch.broadcast.append(bytes.view());
-    } else {
-      bool ofState = int(i) < got.of_state_size() && got.of_state(int(i));
-      ObjectKind kind = std::holds_alternative<BlockId>(fetch.what) ? ObjectKind::kBlock : ofState ? ObjectKind::kState : ObjectKind::kKept;
-      (ofState ? fetch.state : fetch.rows)->add({control_.store().put(kind, bytes, got.piece_rows(int(i)))});
-    }
-  }
+  for (std::size_t i = 0; broadcast && i < envelope->attachments.size(); ++i) fetch.broadcast.append(envelope->attachments[i].view());
   if (got.more()) return;
   Fetch done = std::move(fetch);
   fetches_.erase(it);
@@ -222,6 +225,7 @@ void Values::onPeer(std::uint64_t executor, bool up) {
   if (!up) {
     peers_.erase(executor);
     std::erase_if(parked_, [&](const auto& entry) { return entry.second.from == Peer{Role::kExecutor, executor}; });
+    std::erase_if(copying_, [&](const auto& entry) { return entry.first.first == executor; });
     return failFetches(executor, false);
   }
   peers_.insert(executor);
@@ -250,6 +254,86 @@ void Values::failFetches(std::uint64_t executor, bool all) {
   }
   if (kept) control_.effects.arm({kFetchTimer, executor}, control_.now + kPatience);
   for (Fetch& fetch : failed) failFetch(std::move(fetch));
+}
+
+// ---- copies ----
+
+namespace {
+
+std::vector<Outgoing::Entry> entriesOf(const Rows& rows) {
+  std::vector<Outgoing::Entry> entries;
+  for (const Piece& piece : rows.pieces) entries.push_back({0, piece});
+  if (rows.state) {
+    for (const Piece& piece : rows.state->pieces) entries.push_back({1, piece});
+  }
+  return entries;
+}
+
+// Says what the pieces [first, first + count) of entriesOf() are.
+template <class Body> void describePieces(const Rows& rows, std::size_t first, std::size_t count, Body& body) {
+  std::size_t own = rows.pieces.size();
+  for (std::size_t i = first; i < first + count; ++i) {
+    body.add_piece_rows((i < own ? rows.pieces[i] : rows.state->pieces[i - own]).object->rows());
+    if (rows.state) body.add_of_state(i >= own);
+  }
+  if (rows.state) body.set_unique_state(rows.state->unique);
+}
+
+// Other members, those on other hosts first, from the one after us on.
+std::vector<std::uint64_t> copyTargets(const proto::Epoch& epoch, std::uint64_t self, std::uint32_t others) {
+  std::vector<std::uint64_t> targets;
+  int at = 0, n = epoch.members_size();
+  while (at < n && epoch.members(at).executor() != self) ++at;
+  for (bool otherHost : {true, false}) {
+    for (int i = 1; at < n && i < n && targets.size() < others; ++i) {
+      const auto& member = epoch.members((at + i) % n);
+      if ((member.host() != epoch.members(at).host()) == otherHost) targets.push_back(member.executor());
+    }
+  }
+  return targets;
+}
+
+}  // namespace
+
+void Values::copyTo(ValueId id, std::uint32_t others, const proto::Epoch& epoch) {
+  RowsPtr rows = read(id);
+  for (std::uint64_t target : copyTargets(epoch, control_.options.executor.value, others)) {
+    if (!peers_.contains(target)) continue;
+    auto emit = [this, target, id, rows](std::size_t first, std::vector<Bytes> bytes, bool last) {
+      auto [envelope, copy] = compose(&proto::Message::mutable_copy_kept);
+      copy->set_app(control_.options.app.value);
+      copy->mutable_value()->set_node(id.node), copy->mutable_value()->set_when_ms(id.whenMs), copy->mutable_value()->set_partition(id.partition);
+      copy->set_first(first == 0), copy->set_more(!last);
+      describePieces(*rows, first, bytes.size(), *copy);
+      envelope->attachments = std::move(bytes);
+      control_.send({Role::kExecutor, target}, std::move(envelope));
+    };
+    Outgoing::start(control_, entriesOf(*rows), std::move(emit), [] {});  // gone meanwhile: nobody misses the copy
+  }
+}
+
+void Values::onCopyKept(Peer from, const EnvelopePtr& envelope) {
+  const auto& message = envelope->message.copy_kept();
+  ValueId id = idOf(message.value());
+  auto key = std::pair(from.id, id);
+  if (message.first()) copying_[key] = {};
+  auto it = copying_.find(key);
+  if (it == copying_.end()) return;  // the start was lost with a session
+  if (!addPieces(message, *envelope, ObjectKind::kKept, *it->second.rows, it->second.state)) {
+    copying_.erase(it);
+    return;
+  }
+  if (message.more()) return;
+  Copy copy = std::move(it->second);
+  copying_.erase(it);
+  copy.rows->state = copy.state;
+  if (!has(id)) keep(id, std::move(copy.rows));
+  kept_[id].copy = false;
+  auto [reply, copied] = compose(&proto::Message::mutable_kept_copied);
+  copied->set_app(control_.options.app.value);
+  *copied->mutable_value() = message.value();
+  copied->mutable_value()->set_bytes(read(id)->allBytes()), copied->mutable_value()->set_executor(control_.options.executor.value);
+  control_.send(kMasterPeer, std::move(reply));
 }
 
 // ---- answering ----
@@ -294,21 +378,14 @@ void Values::answer(Peer to, std::uint64_t request, RowsPtr rows) {
     control_.send(to, std::move(reply));
   };
   if (!rows) return absent();
-  std::vector<Outgoing::Entry> entries;
-  for (const Piece& piece : rows->pieces) entries.push_back({0, piece});
-  for (const Piece& piece : rows->state ? rows->state->pieces : decltype(rows->pieces)()) entries.push_back({1, piece});
   auto emit = [this, to, request, rows](std::size_t first, std::vector<Bytes> bytes, bool last) {
     auto [reply, got] = compose(&proto::Message::mutable_got);
     got->set_request(request), got->set_present(true), got->set_rows(rows->rows), got->set_more(!last);
-    std::size_t own = rows->pieces.size();
-    for (std::size_t i = first; i < first + bytes.size(); ++i) {
-      got->add_piece_rows((i < own ? rows->pieces[i] : rows->state->pieces[i - own]).object->rows());
-      if (rows->state) got->add_of_state(i >= own), got->set_unique_state(rows->state->unique);
-    }
+    describePieces(*rows, first, bytes.size(), *got);
     reply->attachments = std::move(bytes);
     control_.send(to, std::move(reply));
   };
-  Outgoing::start(control_, std::move(entries), std::move(emit), std::move(absent));
+  Outgoing::start(control_, entriesOf(*rows), std::move(emit), std::move(absent));
 }
 
 void Values::answerParked(ValueId id) {

@@ -47,6 +47,9 @@ class Values {
 
   void onGet(Peer from, const EnvelopePtr& envelope);
   void onGot(Peer from, const EnvelopePtr& envelope);
+  // Sends copies of a value that was made here to so many others.
+  void copyTo(ValueId id, std::uint32_t others, const proto::Epoch& epoch);
+  void onCopyKept(Peer from, const EnvelopePtr& envelope);
   // What was asked of it is asked again when it is back. Until then another holder is tried, or it is waited for a while: if it is gone for
   // good, the master says meanwhile where the value is made again.
   void onPeer(std::uint64_t executor, bool up);
@@ -90,6 +93,8 @@ class Values {
     EnvelopePtr envelope;
   };
 
+  // Adds the pieces that came with a message; false if they are not what it says.
+  template <class Body> bool addPieces(const Body& body, const Envelope& envelope, ObjectKind kind, Rows& rows, std::shared_ptr<Rows>& state);
   void ask(Fetch fetch);
   void sendGet(std::uint64_t request, const Fetch& fetch);
   void failFetches(std::uint64_t executor, bool all);
@@ -109,6 +114,10 @@ class Values {
   std::map<std::uint64_t, std::vector<std::function<void()>>> broadcastWaiters_;
   std::map<std::uint64_t, Fetch> fetches_;
   std::map<std::uint64_t, Parked> parked_;
+  struct Copy {  // on its way here
+    std::shared_ptr<Rows> rows = std::make_shared<Rows>(), state;
+  };
+  std::map<std::pair<std::uint64_t, ValueId>, Copy> copying_;  // by sender
   std::set<std::uint64_t> peers_;  // with a session
   std::uint64_t nextRequest_ = 1, nextParked_ = 1;
 };
