@@ -101,10 +101,10 @@ TEST(State, BeginsWithAnRdd) {
       Cluster cluster(shape);
       define(cluster);
       cluster.runBatches(2);
-      sluice::testing::compare<Count>(*got, {{{"a", 11}, {"z", 1}}, {{"a", 11}, {"b", 1}, {"z", 1}}}, false, "before", sluice::CallSite::here());
+      sluice::testing::expectEqual<Count>(*got, {{{"a", 11}, {"z", 1}}, {{"a", 11}, {"b", 1}, {"z", 1}}}, false, "before");
       cluster.stopAndRestore(define);
       cluster.runBatches(2);
-      sluice::testing::compare<Count>(*got, {{{"a", 11}, {"b", 1}, {"z", 1}}, {{"a", 12}, {"b", 1}, {"z", 1}}}, false, "after", sluice::CallSite::here());
+      sluice::testing::expectEqual<Count>(*got, {{{"a", 11}, {"b", 1}, {"z", 1}}, {{"a", 12}, {"b", 1}, {"z", 1}}}, false, "after");
     }
   }
 }

@@ -55,6 +55,48 @@ TEST(Cogroup, OneListForEachInput) {
             (std::vector<Op::Record>{{1, {{"a", "c"}, {1.5}}}, {2, {{"b"}, {}}}, {3, {{}, {0.5}}}}));
 }
 
+template <bool leftOptional, bool rightOptional> auto joinedBy(std::vector<std::pair<SV, int>> left, std::vector<std::pair<SV, long>> right) {
+  VectorCursor<std::pair<SV, int>> a(std::move(left));
+  VectorCursor<std::pair<SV, long>> b(std::move(right));
+  using Op = ops::Join<S, int, long, leftOptional, rightOptional>;
+  return runPull<typename Op::Record>(Op::of(), {&a, &b});
+}
+
+TEST(Join, InnerAndOuter) {
+  std::vector<std::pair<SV, int>> left{{"x", 1}, {"y", 2}, {"x", 3}, {"left", 4}};
+  std::vector<std::pair<SV, long>> right{{"y", 10}, {"right", 20}, {"x", 30}, {"y", 40}};
+  using Inner = ops::Join<S, int, long, false, false>::Record;
+  EXPECT_EQ((joinedBy<false, false>(left, right)), (std::vector<Inner>{{"y", {2, 10}}, {"x", {1, 30}}, {"x", {3, 30}}, {"y", {2, 40}}}));
+  using Left = ops::Join<S, int, long, false, true>::Record;
+  EXPECT_EQ((joinedBy<false, true>(left, right)),
+            (std::vector<Left>{{"y", {2, 10}}, {"x", {1, 30}}, {"x", {3, 30}}, {"y", {2, 40}}, {"left", {4, std::nullopt}}}));
+  using Right = ops::Join<S, int, long, true, false>::Record;
+  EXPECT_EQ((joinedBy<true, false>(left, right)),
+            (std::vector<Right>{{"y", {2, 10}}, {"right", {std::nullopt, 20}}, {"x", {1, 30}}, {"x", {3, 30}}, {"y", {2, 40}}}));
+  using Full = ops::Join<S, int, long, true, true>::Record;
+  EXPECT_EQ((joinedBy<true, true>(left, right)), (std::vector<Full>{{"y", {2, 10}}, {"right", {std::nullopt, 20}}, {"x", {1, 30}}, {"x", {3, 30}},
+                                                                    {"y", {2, 40}}, {"left", {4, std::nullopt}}}));
+  EXPECT_TRUE((joinedBy<false, false>({}, {}).empty()));
+  EXPECT_EQ((joinedBy<false, true>({{"a", 1}}, {})), (std::vector<Left>{{"a", {1, std::nullopt}}}));
+  EXPECT_EQ((joinedBy<true, false>({}, {{"a", 1}})), (std::vector<Right>{{"a", {std::nullopt, 1}}}));
+}
+
+TEST(Join, ManyPartnersGoOnInTheNextChunk) {
+  std::vector<std::pair<SV, int>> left;
+  std::vector<std::pair<SV, long>> right;
+  for (int i = 0; i < 3000; ++i) left.emplace_back(i % 3 == 0 ? "common" : "alone", i);
+  for (int i = 0; i < 3; ++i) right.emplace_back("common", i);
+  using Full = ops::Join<S, int, long, true, true>::Record;
+  std::vector<Full> want;
+  for (long r = 0; r < 3; ++r) {
+    for (int i = 0; i < 3000; i += 3) want.push_back({"common", {i, r}});
+  }
+  for (int i = 0; i < 3000; ++i) {
+    if (i % 3 != 0) want.push_back({"alone", {i, std::nullopt}});
+  }
+  EXPECT_EQ((joinedBy<true, true>(left, right)), want);
+}
+
 TEST(UpdateState, EveryKnownKeyEveryBatch) {
   auto f = [](const std::vector<int>& values, std::optional<long> state) -> std::optional<long> {
     long sum = state.value_or(0);

@@ -136,6 +136,20 @@ template <class K, class C> class SLUICE_HIDDEN KeyTable {
     return value ? *value : slots_[order_.back()].value;
   }
 
+  // Null: not there. Valid until the next insertion.
+  template <class Q> C* find(const Q& key) {
+    C* value = nullptr;
+    auto look = [&](const Place& place) {
+      if (place.slot->key.tag != 0) value = &place.slot->value;
+    };
+    if constexpr (kNumber) {
+      look(locateNumber(key));
+    } else {
+      withKeyBytes(key, [&](const char* bytes, std::size_t size) { look(size <= kLongest ? locateShort(bytes, size) : locateLong(bytes, size)); });
+    }
+    return value;
+  }
+
   // By order of insertion.
   C& value(std::size_t i) { return slots_[order_[i]].value; }
   // Owned, decoded from what the slot holds.

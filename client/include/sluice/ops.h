@@ -7,6 +7,7 @@
 #include "sluice/ops/functors.h"
 #include "sluice/ops/group.h"
 #include "sluice/ops/inverse_window.h"
+#include "sluice/ops/join.h"
 #include "sluice/ops/lines.h"
 #include "sluice/ops/map.h"
 #include "sluice/ops/map_partitions.h"

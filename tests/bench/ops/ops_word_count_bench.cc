@@ -26,6 +26,7 @@ using sluice::StepOperator;
 class BenchTask : public sluice::TaskContext {
  public:
   bool cancelled() const override { return false; }
+  std::optional<std::string_view> getLocalProperty(std::string_view) const override { return {}; }
   void failedAt(std::size_t) override {}
   std::size_t memoryShare() const override { return std::size_t(1) << 30; }
   sluice::Spill* newSpill() override { return nullptr; }

@@ -10,6 +10,7 @@
 #include "sluice/ops/combine.h"
 #include "sluice/ops/functors.h"
 #include "sluice/ops/group.h"
+#include "sluice/ops/join.h"
 #include "sluice/ops/map.h"
 #include "sluice/ops/place.h"
 #include "sluice/partitioner.h"
@@ -144,48 +145,13 @@ template <class Key, class... T, class... Node> NodeRef cogrouped(const Partitio
                  method.keyed(typeDesc<typename Op::Record>(), to));
 }
 
-// Each value of one side with each of the other, made while they are read. An outer side without values gives one std::nullopt.
-template <class K, class V, class W, bool leftOptional, bool rightOptional> class Crossing {
-  template <class X, bool optional> using Side = std::conditional_t<optional, std::optional<X>, X>;
-
- public:
-  using value_type = std::pair<K, std::pair<Side<V, leftOptional>, Side<W, rightOptional>>>;
-  Crossing(K key, std::vector<V> left, std::vector<W> right) : key_(std::move(key)), left_(std::move(left)), right_(std::move(right)) {
-    rows_ = leftOptional && left_.empty() ? 1 : left_.size();
-    columns_ = rightOptional && right_.empty() ? 1 : right_.size();
-    if (rows_ == 1 && columns_ == 1 && left_.empty() && right_.empty()) rows_ = 0;
-  }
-  struct End {};
-  struct Iterator {
-    const Crossing* of;
-    std::size_t row, column;
-    value_type operator*() const { return {of->key_, {side<leftOptional>(of->left_, row), side<rightOptional>(of->right_, column)}}; }
-    Iterator& operator++() {
-      if (++column == of->columns_) column = 0, ++row;
-      return *this;
-    }
-    bool operator!=(End) const { return row < of->rows_ && of->columns_ != 0; }
-  };
-  Iterator begin() const { return {this, 0, 0}; }
-  End end() const { return {}; }
-
- private:
-  template <bool optional, class X> static Side<X, optional> side(const std::vector<X>& values, std::size_t i) {
-    if constexpr (optional) return i < values.size() ? std::optional<X>(values[i]) : std::nullopt;
-    else return values[i];
-  }
-  K key_;
-  std::vector<V> left_;
-  std::vector<W> right_;
-  std::size_t rows_, columns_;
-};
-
-template <bool leftOptional, bool rightOptional> struct Cross {
-  template <class K, class V, class W>
-  Crossing<K, V, W, leftOptional, rightOptional> operator()(std::pair<K, std::tuple<std::vector<V>, std::vector<W>>>&& record) const {
-    return {std::move(record.first), std::move(std::get<0>(record.second)), std::move(std::get<1>(record.second))};
-  }
-};
+// pair<Key, pair<V, W>> of two inputs whose records T and U are pairs, as Op joins them.
+template <class Op, class Key, class T, class U> NodeRef joined(const Partitioner<Key>& by, const Method& method, const NodeRef& left, const NodeRef& right) {
+  Placement to = placementOf({left, right}, by, method);
+  return addPull({keyedInput<T, owned_t<T>, std::pair<view_t<Key>, owned_t<typename T::second_type>>>(left, to, method),
+                  keyedInput<U, owned_t<U>, std::pair<view_t<Key>, owned_t<typename U::second_type>>>(right, to, method)},
+                 Op::of(), method.keyed(typeDesc<typename Op::Record>(), to));
+}
 struct AsPair {
   template <class K, class V, class W>
   std::pair<K, std::pair<V, W>> operator()(std::pair<K, std::tuple<V, W>>&& record) const {

@@ -66,7 +66,7 @@ struct NodeFacts {
   CallSite site;
   const TypeDesc* type;  // of its records
   std::uint32_t partitions = 0;
-  PlacerRef placer;
+  PlacerRef placer{};
   Layout layout = Layout::kUnknown;
   bool stream = false;      // made by a method of DStream: refused once the stream has started
   bool state = false;       // reads itself at t - slide; kept and checkpointed

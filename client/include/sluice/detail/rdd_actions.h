@@ -29,6 +29,7 @@ template <class T> class RddActions : public RddOrder<T> {
 
  public:
   using typename Base::By;
+  using typename Base::Nothing;
   using typename Base::Key;
   using typename Base::Value;
 

@@ -51,25 +51,26 @@ template <class T> class RddOrder : public RddTransforms<T> {
 
  public:
   using typename Base::By;
+  using typename Base::Nothing;
   using typename Base::Key;
   using typename Base::Value;
 
   // In order of f(record), over all partitions. Where the bounds of the ranges lie is asked by a job of its own, at the call; inside
   // transform, where there is no data to ask, everything is sorted in one partition.
   template <class F> auto sortBy(F f, bool ascending = true, int partitions = 0, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
-    else if constexpr (!stores<T>() || !kShippable<F>) return usable<F, const T>(), RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
+    else if constexpr (!stores<T>() || !kShippable<F>) return usable<F, const T>(), Nothing();
     else if constexpr (!std::is_invocable_v<F&, const T&> || !std::is_invocable_v<F&, const Own&>) {
       static_assert(never<F>, "sluice: sortBy needs a function that takes const T& and returns the key; text may come as std::string or std::string_view, so let it take the latter or auto");
-      return RDD<Broken>();
+      return Nothing();
     } else return sorted(std::move(f), ascending, partitions, method("sortBy", at));
   }
   auto sortByKey(bool ascending = true, int partitions = 0, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
     else if constexpr (!kPairs) {
       static_assert(never<RDD<T>>, "sluice: sortByKey needs records that are std::pair<K, V>; make them with map or keyBy first");
-      return RDD<Broken>();
-    } else if constexpr (!stores<T>()) return RDD<Broken>();
+      return Nothing();
+    } else if constexpr (!stores<T>()) return Nothing();
     else if (ascending) return sortedByKey<true>(partitions, method("sortByKey", at));
     else return sortedByKey<false>(partitions, method("sortByKey", at));
   }

@@ -23,21 +23,25 @@ template <class F> struct FromZero {
   }
 };
 
+// RDD<Broken>, told to depend on T: RDD is not complete yet where these classes are read.
+template <class T> struct BrokenBy { using type = Broken; };
+
 template <class T> class RddTransforms : public Transforms<RDD, T> {
   using Base = Transforms<RDD, T>;
   using Own = owned_t<T>;
 
  public:
+  using Nothing = RDD<typename BrokenBy<T>::type>;
   using typename Base::By;
   using typename Base::Key;
   using typename Base::Value;
 
   // ---- Transformations that streams do not have ----
   template <class F> auto mapPartitionsWithIndex(F f, bool preservesPartitioning = false, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
     else if constexpr (!std::is_invocable_v<F&, int, Iterator<T>&>) {
       static_assert(never<F>, "sluice: mapPartitionsWithIndex needs a function that takes (int, sluice::Iterator<T>&) and returns a range");
-      return RDD<Broken>();
+      return Nothing();
     } else {
       using Out = record_t<T, range_value_t<std::invoke_result_t<F&, int, Iterator<T>&>>>;
       return RDD<Out>(step<Out>(node_, ops::MapPartitionsWithIndex<T, Out, F>::of(std::move(f)), method("mapPartitionsWithIndex", at),
@@ -45,16 +49,16 @@ template <class T> class RddTransforms : public Transforms<RDD, T> {
     }
   }
   template <class F> auto keyBy(F f, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
-    else if constexpr (!usable<F, const T>()) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
+    else if constexpr (!usable<F, const T>()) return Nothing();
     else {
       using Out = record_t<T, std::pair<result_t<F, const T>, T>>;
       return RDD<Out>(step<Out>(node_, ops::KeyBy<T, Out, F>::of(std::move(f)), method("keyBy", at)));
     }
   }
   auto distinct(const Partitioner<Own>& partitions = 0, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
-    else if constexpr (!shuffles<T>()) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
+    else if constexpr (!shuffles<T>()) return Nothing();
     else {
       using Marked = std::pair<Own, Unit>;
       Method m = method("distinct", at);
@@ -66,26 +70,26 @@ template <class T> class RddTransforms : public Transforms<RDD, T> {
   // f(A, V) -> A from `zero` in each partition, combine(A, A) -> A between them.
   template <class A, class SeqF, class CombF>
   auto aggregateByKey(const A& zero, SeqF f, CombF combine, const By& partitions = 0, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
     else if constexpr (!kPairs) {
       static_assert(never<A>, "sluice: aggregateByKey needs records that are std::pair<K, V>; make them with map or keyBy first");
-      return RDD<Broken>();
+      return Nothing();
     } else {
       return this->combineByKey(with(FromZero<SeqF>{f}, zero), f, std::move(combine), partitions, at);
     }
   }
   template <class F> auto foldByKey(const owned_t<Value>& zero, F f, const By& partitions = 0, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
     else if constexpr (!kPairs) {
       static_assert(never<F>, "sluice: foldByKey needs records that are std::pair<K, V>; make them with map or keyBy first");
-      return RDD<Broken>();
+      return Nothing();
     } else {
       return this->combineByKey(with(FromZero<F>{f}, zero), f, f, partitions, at);
     }
   }
   // Fewer partitions, of neighbours; without an exchange unless `shuffle`.
   auto coalesce(int partitions, bool shuffle = false, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
     else {
       Method m = method("coalesce", at);
       std::uint32_t n = this->atLeastOne(partitions, m);

@@ -268,12 +268,8 @@ template <template <class> class H, class T> class Transforms {
     if constexpr (kBroken || std::is_same_v<W, Broken>) return H<Broken>();
     else if constexpr (!joins<W>()) return H<Broken>();
     else {
-      using V = owned_t<Value>;
-      using X = owned_t<typename W::second_type>;
-      using In = std::pair<owned_t<Key>, std::tuple<std::vector<V>, std::vector<X>>>;
-      using Out = typename Crossing<owned_t<Key>, V, X, leftOptional, rightOptional>::value_type;
-      return H<Out>(step<Out>(cogrouped<owned_t<Key>, T, W>(partitions, m, node_, other.node()),
-                              ops::FlatMap<In, Out, Cross<leftOptional, rightOptional>>::of({}), m, Layout::kSame));
+      using Op = ops::Join<owned_t<Key>, owned_t<Value>, owned_t<typename W::second_type>, leftOptional, rightOptional>;
+      return H<typename Op::Record>(joined<Op, owned_t<Key>, T, W>(partitions, m, node_, other.node()));
     }
   }
 
