@@ -84,7 +84,13 @@ Driver::Results Driver::runOnce(const Job& job, bool& again) {
   lock.unlock();
   if (message) backend_->link().send(kMasterPeer, std::move(message));
   lock.lock();
-  wait(lock, [&] { return pending.done || !failed_.empty() || closing_; });
+  try {
+    wait(lock, [&] { return pending.done || !failed_.empty() || closing_; });
+  } catch (...) {  // a simulation that does not end: nobody may find what goes with this frame
+    if (!lock.owns_lock()) lock.lock();
+    jobs_.erase(number);
+    throw;
+  }
   jobs_.erase(number);
   std::erase_if(fetches_, [&](const auto& entry) { return entry.second.number == number; });
   if (pending.held && session_) {

@@ -80,8 +80,8 @@ struct Key {
     "An action whose results are larger than this fails; 0: no limit")                                                 \
   X(kBlockInterval, Duration, "streaming.blockInterval", "200ms", "ms",                                                \
     "A receiver's block is closed after this time at the latest")                                                      \
-  X(kReceiverMaxRate, std::int64_t, "streaming.receiver.maxRate", "0", "",                                              \
-    "Records per second that a receiver takes one by one at most; 0: no limit")                                         \
+  X(kReceiverMaxRate, std::int64_t, "streaming.receiver.maxRate", "", "",                                              \
+    "Records per second that a receiver takes one by one at most; else no limit")                                         \
   X(kReceiverRestartDelay, Duration, "streaming.receiverRestartDelay", "2s", "ms",                                     \
     "Wait before a receiver that failed is started again")                                                             \
   X(kCheckpointDirectory, std::string, "streaming.checkpoint.directory", "", "",                                       \

@@ -8,7 +8,7 @@ namespace sluice::executor {
 void applySettings(const Settings& settings, Options& options) {
   options.blockInterval = settings.get(conf::kBlockInterval);
   options.receiverRestartDelay = settings.get(conf::kReceiverRestartDelay);
-  options.receiverMaxRate = double(settings.get(conf::kReceiverMaxRate));
+  options.receiverMaxRate = double(settings.find(conf::kReceiverMaxRate).value_or(0));
   options.minRemember = settings.get(conf::kMinRememberDuration);
 }
 

@@ -1,9 +1,9 @@
 // Event time: records by when they happened, not by when they came. Spark's DStreams have none of it; the words are Flink's and Beam's.
 //
-//   auto events = readings.assignTimestamps([](const auto& r) { return r.second.at; }, WatermarkStrategy::boundedOutOfOrderness(Seconds(5)));
-//   auto sums = events.window(TumblingEventTimeWindows(Minutes(1))).allowedLateness(Minutes(10)).reduceByKey(std::plus<>());
-//   sums.results().print();     // (key,(EventWindow(start,end),value))
-//   sums.late().print();        // (time,(key,value)) of records that were too late for every window
+//  auto events = readings.assignTimestamps([](const auto& r) { return r.second.at; }, WatermarkStrategy::boundedOutOfOrderness(Seconds(5)));
+//  auto sums = events.window(TumblingEventTimeWindows(Minutes(1))).allowedLateness(Minutes(10)).reduceByKey(std::plus<>());
+//  sums.results().print();     // (key,(EventWindow(start,end),value))
+//  sums.late().print();        // (time,(key,value)) of records that were too late for every window
 #pragma once
 #include <cstdint>
 #include <type_traits>

@@ -74,7 +74,7 @@ class SLUICE_HIDDEN PlaceEvents : public StepOperator,
       for (; i < in.size && !out_.full(); ++i) {
         std::int64_t ms = Time(time_(std::as_const(records[i]))).milliseconds();
         if (ms > *max_) *max_ = ms;
-        std::uint32_t reducer = std::uint32_t((static_cast<unsigned __int128>(keyHash(records[i].first)) * reducers_) >> 64);
+        std::uint32_t reducer = std::uint32_t((static_cast<detail::uint128>(keyHash(records[i].first)) * reducers_) >> 64);
         out_.emplace(reducer, EventRow<T>(std::in_place_index<0>, ms, std::move(records[i])));
       }
     } catch (...) {
