@@ -189,8 +189,8 @@ void takeCopy(App& app, const proto::KeptCopied& copied) {
   Executor* executor = app.executor(value.executor());
   RunPtr run = app.values.keep(value.node(), value.when_ms());
   if (!executor || !app.isUp(executor->index) || !run || value.partition() >= run->parts.size()) return;
-  Part& part = run->parts[value.partition()];
-  if (part.state == PartState::kDone && part.at != executor->index) app.values.addCopy({value.node(), value.when_ms(), value.partition()}, executor->index);
+  // It may be told before the value itself is, whose message waits for others.
+  if (run->parts[value.partition()].at != executor->index) app.values.addCopy({value.node(), value.when_ms(), value.partition()}, executor->index);
 }
 
 Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed) {

@@ -230,6 +230,10 @@ void Values::onPeer(std::uint64_t executor, bool up) {
   }
   peers_.insert(executor);
   control_.effects.disarm({kFetchTimer, executor});
+  if (auto copies = copiesFor_.find(executor); copies != copiesFor_.end()) {
+    std::erase_if(copies->second, [&](ValueId id) { return !has(id); });
+    for (ValueId id : copies->second) sendCopy(id, executor);
+  }
   for (auto& [request, fetch] : fetches_) {
     if (fetch.peer != executor) continue;
     fetch.rows = std::make_shared<Rows>(), fetch.state = nullptr;
@@ -296,20 +300,24 @@ std::vector<std::uint64_t> copyTargets(const proto::Epoch& epoch, std::uint64_t 
 }  // namespace
 
 void Values::copyTo(ValueId id, std::uint32_t others, const proto::Epoch& epoch) {
-  RowsPtr rows = read(id);
   for (std::uint64_t target : copyTargets(epoch, control_.options.executor.value, others)) {
-    if (!peers_.contains(target)) continue;
-    auto emit = [this, target, id, rows](std::size_t first, std::vector<Bytes> bytes, bool last) {
-      auto [envelope, copy] = compose(&proto::Message::mutable_copy_kept);
-      copy->set_app(control_.options.app.value);
-      copy->mutable_value()->set_node(id.node), copy->mutable_value()->set_when_ms(id.whenMs), copy->mutable_value()->set_partition(id.partition);
-      copy->set_first(first == 0), copy->set_more(!last);
-      describePieces(*rows, first, bytes.size(), *copy);
-      envelope->attachments = std::move(bytes);
-      control_.send({Role::kExecutor, target}, std::move(envelope));
-    };
-    Outgoing::start(control_, entriesOf(*rows), std::move(emit), [] {});  // gone meanwhile: nobody misses the copy
+    copiesFor_[target].insert(id);
+    if (peers_.contains(target)) sendCopy(id, target);
   }
+}
+
+void Values::sendCopy(ValueId id, std::uint64_t target) {
+  RowsPtr rows = read(id);
+  auto emit = [this, target, id, rows](std::size_t first, std::vector<Bytes> bytes, bool last) {
+    auto [envelope, copy] = compose(&proto::Message::mutable_copy_kept);
+    copy->set_app(control_.options.app.value);
+    copy->mutable_value()->set_node(id.node), copy->mutable_value()->set_when_ms(id.whenMs), copy->mutable_value()->set_partition(id.partition);
+    copy->set_first(first == 0), copy->set_more(!last);
+    describePieces(*rows, first, bytes.size(), *copy);
+    envelope->attachments = std::move(bytes);
+    control_.send({Role::kExecutor, target}, std::move(envelope));
+  };
+  Outgoing::start(control_, entriesOf(*rows), std::move(emit), [] {});  // gone meanwhile: nobody misses the copy
 }
 
 void Values::onCopyKept(Peer from, const EnvelopePtr& envelope) {

@@ -49,6 +49,7 @@ class Values {
   void onGot(Peer from, const EnvelopePtr& envelope);
   // Sends copies of a value that was made here to so many others.
   void copyTo(ValueId id, std::uint32_t others, const proto::Epoch& epoch);
+  void sendCopy(ValueId id, std::uint64_t target);
   void onCopyKept(Peer from, const EnvelopePtr& envelope);
   // What was asked of it is asked again when it is back. Until then another holder is tried, or it is waited for a while: if it is gone for
   // good, the master says meanwhile where the value is made again.
@@ -118,6 +119,7 @@ class Values {
     std::shared_ptr<Rows> rows = std::make_shared<Rows>(), state;
   };
   std::map<std::pair<std::uint64_t, ValueId>, Copy> copying_;  // by sender
+  std::map<std::uint64_t, std::set<ValueId>> copiesFor_;       // values that an executor is to have too; sent again in a new session
   std::set<std::uint64_t> peers_;  // with a session
   std::uint64_t nextRequest_ = 1, nextParked_ = 1;
 };
