@@ -92,7 +92,15 @@ std::size_t editDistance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+constexpr std::size_t kLongestShown = 200;
+
+// As much of a text as a message repeats.
+std::string shown(std::string_view text) {
+  return text.size() <= kLongestShown ? std::string(text) : std::string(text.substr(0, kLongestShown)) + "...";
+}
+
 std::string nearest(std::string_view name) {
+  if (name.size() > kLongestShown) return "";
   const ConfKey* best = nullptr;
   std::size_t bestDistance = SIZE_MAX;
   for (const ConfKey& key : kConfKeys) {
@@ -229,13 +237,13 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
   if (key.starts_with(kSparkPrefix)) {
     std::string ours = std::string(kPrefix) + key.substr(kSparkPrefix.size());
     const Meaningless* without = findMeaningless(std::string_view(ours).substr(kPrefix.size()));
-    if (without) return refuse(where, key + " has no counterpart here (" + std::string(without->why) + "); remove it");
+    if (without) return refuse(where, shown(key) + " has no counterpart here (" + std::string(without->why) + "); remove it");
     std::string near = findKey(ours) ? ours : nearest(ours);
-    if (near.empty()) return refuse(where, key + " has no counterpart here; remove it (--help conf lists all keys)");
-    return refuse(where, key + " is Spark's name; write " + near);
+    if (near.empty()) return refuse(where, shown(key) + " has no counterpart here; remove it (--help conf lists all keys)");
+    return refuse(where, shown(key) + " is Spark's name; write " + near);
   }
   if (!key.starts_with(kPrefix)) {
-    warnings_.push_back((where.empty() ? "" : std::string(where) + ": ") + key +
+    warnings_.push_back((where.empty() ? "" : std::string(where) + ": ") + shown(key) +
                         " is ignored: keys of Sluice begin with sluice.");
     return absl::OkStatus();
   }
@@ -248,11 +256,11 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
     }
     std::string near = nearest(key);
     return refuse(
-        where, "unknown key " + key + (near.empty() ? "; --help conf lists all keys" : "; did you mean " + near + "?"));
+        where, "unknown key " + shown(key) + (near.empty() ? "; --help conf lists all keys" : "; did you mean " + near + "?"));
   }
   if (!value.empty() || entry->type != ConfType::kText) {
     if (std::string why = complaint(*entry, value); !why.empty())
-      return refuse(where, key + "=" + std::string(value) + " " + why);
+      return refuse(where, key + "=" + shown(value) + " " + why);
   }
   auto [it, fresh] = values_.try_emplace(key, Value{std::string(value), origin});
   if (!fresh && origin >= it->second.origin) it->second = {std::string(value), origin};
@@ -262,7 +270,7 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
 absl::Status Settings::setPair(std::string_view pair, ConfOrigin origin, std::string_view where) {
   std::size_t at = pair.find('=');
   if (at == std::string_view::npos || trim(pair.substr(0, at)).empty()) {
-    return refuse(where, "\"" + std::string(pair) + "\" is not of the form key=value");
+    return refuse(where, "\"" + shown(pair) + "\" is not of the form key=value");
   }
   return set(pair.substr(0, at), pair.substr(at + 1), origin, where);
 }
@@ -280,7 +288,7 @@ absl::Status Settings::readFile(const std::string& path) {
            text[end] != ':')
       ++end;
     std::string_view value = trim(text.substr(end));
-    if (end == 0 || value.empty()) return refuse(where, "\"" + std::string(text) + "\" is not of the form key value");
+    if (end == 0 || value.empty()) return refuse(where, "\"" + shown(text) + "\" is not of the form key value");
     if (value.front() == '=' || value.front() == ':') value = trim(value.substr(1));
     if (auto status = set(text.substr(0, end), value, ConfOrigin::kFile, where); !status.ok()) return status;
   }

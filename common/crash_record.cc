@@ -205,4 +205,14 @@ void watchExit() { ::on_exit(onExit, nullptr); }
 
 void goodbye() { leaving.store(true); }
 
+std::string sentenceOf(std::string_view record) {
+  constexpr std::size_t kMost = 2'000;
+  std::string sentence(record.substr(0, std::min(record.find('\n'), kMost)));
+  for (char& c : sentence) {
+    if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
+  }
+  sentence.erase(sentence.find_last_not_of(' ') + 1);
+  return sentence;
+}
+
 }  // namespace sluice

@@ -3,6 +3,8 @@
 // mode to stderr.
 #pragma once
 #include <cstddef>
+#include <string>
+#include <string_view>
 
 #include "sluice/abi.h"
 
@@ -35,5 +37,9 @@ class SLUICE_INTERNAL CrashStack {
 SLUICE_INTERNAL void watchExit();
 // This process ends in order: exit() leaves no record any more.
 SLUICE_INTERNAL void goodbye();
+
+// The sentence of a record, or of whatever else a process left in its last moments: the first line, to 2,000 bytes, with blanks for control
+// characters. Empty if there is none.
+SLUICE_INTERNAL std::string sentenceOf(std::string_view record);
 
 }  // namespace sluice

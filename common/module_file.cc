@@ -77,6 +77,9 @@ absl::Status readHeader(const MappedFile& file, const std::string& path, Elf64_E
   return absl::OkStatus();
 }
 
+constexpr std::size_t kMostNotes = 4096;  // sections of a hostile file may lie over each other
+
+// One for each SLUICE_APPLICATION.
 std::vector<AbiNote> readNotes(const MappedFile& file, const Elf64_Ehdr& header) {
   std::vector<AbiNote> notes;
   Elf64_Shdr names{};
@@ -88,7 +91,7 @@ std::vector<AbiNote> readNotes(const MappedFile& file, const Elf64_Ehdr& header)
     if (!file.read(header.e_shoff + std::uint64_t(i) * sizeof(Elf64_Shdr), section)) break;
     if (!file.read(names.sh_offset + section.sh_name, name) || std::memcmp(name, kSection, sizeof(kSection)) != 0) continue;
     AbiNote note;
-    for (std::uint64_t at = 0; at + sizeof(note) <= section.sh_size && file.read(section.sh_offset + at, note); at += sizeof(note)) {
+    for (std::uint64_t at = 0; notes.size() < kMostNotes && at + sizeof(note) <= section.sh_size && file.read(section.sh_offset + at, note); at += sizeof(note)) {
       notes.push_back(note);
     }
   }

@@ -87,6 +87,7 @@ std::string load(const std::string& directory, std::int64_t time, proto::Manifes
   if (!in || !manifest.ParseFromString(bytes.str())) return "is torn";
   if (manifest.checksum() != checksumOf(manifest)) return "has a wrong checksum";
   for (const auto& file : manifest.files()) {
+    if (file.name().empty() || file.name().find('/') != std::string::npos) return "names a file outside of its directory";
     std::error_code error;
     auto size = fs::file_size(directory + "/" + file.name(), error);
     if (error) return "names " + file.name() + ", which is not there";

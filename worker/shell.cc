@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/crash_record.h"
 #include "common/own_library.h"
 #include "common/process.h"
 
@@ -136,9 +137,9 @@ absl::Status Shell::startExecutor(const proto::StartExecutor& order) {
   std::uint64_t id = order.executor();
   std::string log = directory + "/executor-" + std::to_string(id);
   return children_->start(id, spec, log, letterOf(order), [this, id, log](int status, const std::string& record) {
-    std::string how = describeExit(status), said = status == 0 ? "" : lastLine(log + ".err");
+    std::string how = describeExit(status), said = status == 0 ? "" : sentenceOf(lastLine(log + ".err"));
     if (!said.empty()) how += ": " + said;
-    std::string crash = record.substr(0, record.find('\n'));
+    std::string crash = sentenceOf(record);
     strand_->post([this, id, how, crash] {
       if (!closed_) machine_->onExecutorExit(ExecutorId(id), how, crash, !crash.empty());
     });

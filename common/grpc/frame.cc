@@ -8,6 +8,7 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t kCopyBelow = 4096;  // smaller pieces are cheaper to copy than to hand over
+constexpr std::uint64_t kMostAttachments = 1 << 20;  // each takes more memory than the byte that announces it
 
 void putVarint(Buffer& out, std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) out.push(char(value | 0x80));
@@ -75,7 +76,7 @@ bool worthCopying(std::size_t attached, std::size_t received) {
 
 bool decodeFrame(std::string_view& rest, const std::shared_ptr<const grpc::Slice>& received, EnvelopePtr& result) {
   std::uint64_t messageSize, count;
-  if (!takeVarint(rest, messageSize) || !takeVarint(rest, count) || count > rest.size() || messageSize > INT32_MAX)
+  if (!takeVarint(rest, messageSize) || !takeVarint(rest, count) || count > rest.size() || count > kMostAttachments || messageSize > INT32_MAX)
     return false;
   auto envelope = std::make_shared<Envelope>();
   std::vector<std::uint64_t> sizes(count);

@@ -16,10 +16,10 @@ namespace sluice {
 std::size_t frameSize(const Envelope& envelope);
 
 // Large attachments are not copied: gRPC holds them until they are sent.
-grpc::ByteBuffer encodeFrames(const std::vector<EnvelopePtr>& envelopes);
+SLUICE_INTERNAL grpc::ByteBuffer encodeFrames(const std::vector<EnvelopePtr>& envelopes);
 
 // False: not a sequence of whole frames. Attachments are views into what was received and keep it alive, except where
 // that would keep much more alive than they hold.
-bool decodeFrames(const grpc::ByteBuffer& bytes, std::vector<EnvelopePtr>& envelopes);
+SLUICE_INTERNAL bool decodeFrames(const grpc::ByteBuffer& bytes, std::vector<EnvelopePtr>& envelopes);
 
 }  // namespace sluice

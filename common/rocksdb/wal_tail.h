@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <string>
 
+#include "sluice/abi.h"
+
 namespace sluice {
 
 // Bytes of the incomplete record at the end; 0: none, or there is no log. Call it before the directory is opened.
-std::uint64_t tornTailBytes(const std::string& directory);
+SLUICE_INTERNAL std::uint64_t tornTailBytes(const std::string& directory);
 
 }  // namespace sluice

@@ -1,6 +1,7 @@
 // The test kit on local-cluster: real processes, one of which is killed midway.
 #include <gtest/gtest.h>
 
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -29,6 +30,18 @@ TEST(TestKitProcesses, SourceFedByHand) {
   }
   EXPECT_EQ(all, std::vector<std::string>{"a"});
   EXPECT_EQ(errorOf([&] { cluster.restartMaster(); }), "the master cannot be restarted on processes; use Shape::kSimulated");
+}
+
+// It is bytes of the input, as often as not, and passes from executor to master to driver.
+TEST(TestKitProcesses, WhatAFunctionThrowsNeedNotBeUtf8) {
+  auto refusing = [](const auto& s) {
+    return s.map([](const std::string& word) {
+      if (word[0] == '\xff') throw std::runtime_error("not a word: " + word);
+      return word;
+    });
+  };
+  std::string error = errorOf([&] { expectBatches<std::string>({{"a"}, {"\xff\xfe"}}, refusing, {{"a"}, {}}, {.shapes = {Shape::kProcesses}, .interval = sluice::Milliseconds(200)}); });
+  EXPECT_NE(error.find("not a word: \xff\xfe"), std::string::npos) << error;
 }
 
 }  // namespace

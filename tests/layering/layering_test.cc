@@ -28,6 +28,22 @@ TEST(Layering, LibrariesAreLinkedToWhatTheyMay) {
   EXPECT_TRUE(found.empty()) << lines(found);
 }
 
+// protobuf refuses a message whole for one `string` that is not UTF-8, and what users and file systems give need not be.
+TEST(Layering, TextInMessagesIsBytes) {
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(SLUICE_SOURCE_DIR "/proto")) {
+    if (entry.path().extension() != ".proto") continue;
+    ++files;
+    std::ifstream in(entry.path());
+    int number = 1;
+    for (std::string line; std::getline(in, line); ++number) {
+      std::string code = line.substr(0, line.find("//"));
+      EXPECT_EQ(code.find("string "), std::string::npos) << entry.path().filename() << ":" << number << ": " << line;
+    }
+  }
+  EXPECT_GE(files, 3);
+}
+
 // A small tree in a temporary folder.
 class Planted : public testing::Test {
  protected:

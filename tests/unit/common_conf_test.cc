@@ -25,6 +25,17 @@ TEST(Conf, SizesAreRead) {
     EXPECT_EQ(parseSize(bad), std::nullopt) << bad;
 }
 
+// A file that is none: neither the time nor the message grows with its lines.
+TEST(Conf, LongNonsenseIsToldInShort) {
+  std::string name = "sluice." + std::string(4 << 20, 'x');
+  for (const std::string& pair : {name + "=1", "spark." + name + "=1", name, std::string("sluice.executor.memory=") + name}) {
+    Settings settings;
+    auto status = settings.setPair(pair, ConfOrigin::kFlag);
+    EXPECT_FALSE(status.ok());
+    EXPECT_LT(status.message().size(), 500u) << status.message().substr(0, 500);
+  }
+}
+
 TEST(Conf, TimesAreRead) {
   EXPECT_EQ(parseTimeMs("200ms"), 200);
   EXPECT_EQ(parseTimeMs("2s"), 2000);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/grpc/frame.h"
 #include "common/grpc/grpc_link.h"
 
 namespace sluice {
@@ -128,6 +129,25 @@ void expectOrder(End& end, Peer from, int count) {
     ASSERT_EQ(got[std::size_t(i)].first, from);
     ASSERT_EQ(got[std::size_t(i)].second->message.lines().from(), std::uint64_t(i));
   }
+}
+
+// Each attachment takes more memory than the byte that announces it.
+TEST(Frames, MoreAttachmentsThanAnybodySendsAreRefused) {
+  std::string frame("\0", 1);  // an empty message
+  frame += "\x80\x80\x80\x10";  // and 32 million attachments, empty ones
+  frame += std::string(32 << 20, '\0');
+  grpc::Slice slice(frame.data(), frame.size());
+  std::vector<EnvelopePtr> envelopes;
+  EXPECT_FALSE(decodeFrames(grpc::ByteBuffer(&slice, 1), envelopes));
+}
+
+TEST(Frames, TextNeedNotBeUtf8) {
+  auto envelope = std::make_shared<Envelope>();
+  envelope->message.mutable_failed()->set_message("not a word: \xff\xfe");
+  std::vector<EnvelopePtr> arrived;
+  ASSERT_TRUE(decodeFrames(encodeFrames({envelope}), arrived));
+  ASSERT_EQ(arrived.size(), 1u);
+  EXPECT_EQ(arrived[0]->message.failed().message(), "not a word: \xff\xfe");
 }
 
 TEST(GrpcLink, TenThousandMessagesBothWaysArriveInOrder) {
