@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/plan_check.h"
 #include "master/publishing.h"
 #include "master/scheduler.h"
 
@@ -141,6 +142,9 @@ void runJob(State& s, App& app, const EnvelopePtr& envelope) {
       }
       return;
     }
+    auto status = checkPlan(request.plan());
+    if (status.ok() && request.captures().nodes_size() != request.plan().nodes_size()) status = absl::InvalidArgumentError("a plan without its captures");
+    if (!status.ok()) return answerFailed(s, app, number, proto::DOMAIN_SYSTEM, std::string(status.message()), "");
     forgetTemplates(app);
     plan = templateOf(app, {envelope, &request.plan()}, captures);
   } else if (captures) {

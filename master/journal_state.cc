@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "common/plan_check.h"
+
 namespace sluice::master {
 namespace {
 
@@ -102,6 +104,13 @@ void JournalState::retain(StreamRecord& s) {
 
 absl::Status JournalState::apply(std::uint64_t sequence, const proto::JournalRecord& record) {
   last_ = sequence;
+  const proto::Plan* plan = record.has_stream_begun() ? &record.stream_begun().plan() : record.allocated().has_plan() ? &record.allocated().plan() : nullptr;
+  if (auto status = plan ? checkPlan(*plan) : absl::OkStatus(); !status.ok()) {
+    return absl::DataLossError("journal record " + std::to_string(sequence) + " is damaged: " + std::string(status.message()));
+  }
+  if (record.has_stream_begun() && plan->interval_ms() <= 0) {
+    return absl::DataLossError("journal record " + std::to_string(sequence) + " is damaged: a stream without an interval");
+  }
   switch (record.what_case()) {
     case proto::JournalRecord::kTermStarted: term_ = record.term_started().term(); break;
     case proto::JournalRecord::kAppSubmitted: {

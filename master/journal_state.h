@@ -78,7 +78,7 @@ struct AppRecord {
   std::map<std::int64_t, proto::Decided> jobs;  // with a durable output, decided in this term or an earlier one; newest few
 };
 
-class JournalState {
+class SLUICE_INTERNAL JournalState {
  public:
   // An unknown record is refused: it was written by a newer version.
   absl::Status apply(std::uint64_t sequence, const proto::JournalRecord& record);

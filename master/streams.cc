@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/plan_check.h"
 #include "master/allocation.h"
 #include "master/batches.h"
 #include "master/checkpoints.h"
@@ -283,6 +284,10 @@ void startStream(State& s, App& app, const EnvelopePtr& envelope) {
     stream->phase = Stream::Phase::kStopped;
     return answerStarted(s, app, *stream, "a stream needs a batch interval above 0 ms", 0);
   }
+  if (auto status = checkPlan(envelope->message.start_stream().plan()); !status.ok()) {
+    stream->phase = Stream::Phase::kStopped;
+    return answerStarted(s, app, *stream, std::string(status.message()), 0);
+  }
   if (app.ready) open(s, app, *stream);
 }
 
@@ -374,6 +379,9 @@ void takePlanned(State& s, App& app, const EnvelopePtr& envelope) {
   if (planned.when_ms() != stream.record->allocatedMs + stream.intervalMs || stream.planned) return;
   if (!planned.error().empty()) {
     return stopStream(s, app, stream, "the driver cannot plan batch " + std::to_string(planned.when_ms()) + ": " + planned.error());
+  }
+  if (auto status = checkPlan(planned.plan()); !status.ok()) {
+    return stopStream(s, app, stream, "the driver's plan of batch " + std::to_string(planned.when_ms()) + " cannot run: " + std::string(status.message()));
   }
   stream.planned = envelope;
   pump(s, app, stream);
