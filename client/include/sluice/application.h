@@ -25,12 +25,14 @@ class SLUICE_EXPORT Args {
   Args(const ApplicationEntry* entry, std::vector<std::string> words) : entry_(entry), words_(std::move(words)) {}
   std::size_t size() const { return words_.size(); }
   bool empty() const { return words_.empty(); }
-  // The i-th word, from 0. Throws an Error that shows the application's usage if there are fewer.
+  // The i-th word, from 0. Throws Error(kInvalidArgument), which shows the application's usage, if there are fewer.
   const std::string& at(std::size_t i) const { return i < words_.size() ? words_[i] : missing(i); }
   const std::string& operator[](std::size_t i) const { return at(i); }
+  // The i-th word, or `standard` if there are fewer.
   std::string get(std::size_t i, std::string standard) const { return i < words_.size() ? words_[i] : std::move(standard); }
-  // The i-th word as a whole number. Throws likewise.
+  // The i-th word as a whole number. Throws Error(kInvalidArgument) if there are fewer or it is none, with the usage.
   long number(std::size_t i) const;
+  // Likewise, or `standard` if there are fewer.
   long number(std::size_t i, long standard) const { return i < words_.size() ? number(i) : standard; }
   std::vector<std::string>::const_iterator begin() const { return words_.begin(); }
   std::vector<std::string>::const_iterator end() const { return words_.end(); }

@@ -1,4 +1,7 @@
-// A value that every task may read, sent to each executor once. The handle is a number and may be captured by functions.
+// A value that every task may read, sent to each executor once (Spark's Broadcast). The handle is a number and may be captured by functions.
+//
+//   auto names = context.broadcast(std::map<int, std::string>{{1, "one"}, {2, "two"}});
+//   auto named = numbers.map([names](int x) { return names->at(x); });
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -20,7 +23,7 @@ template <class T> void dropValue(void* value) { delete static_cast<T*>(value); 
 
 }  // namespace detail
 
-// Made by Context::broadcast. T owns its text: Broadcast<std::map<std::string, int>>.
+// Made by Context::broadcast. T owns its text: Broadcast<std::map<std::string, int>>. A default-constructed one has no value.
 template <class T> class Broadcast {
   static_assert(kEncodable<T> && kOwnable<T>, "sluice: a broadcast value must be encodable; add SLUICE_FIELDS(Type, field, ...) as the last line of its struct");
 
@@ -28,7 +31,8 @@ template <class T> class Broadcast {
   Broadcast() = default;
   explicit Broadcast(std::uint64_t id) : id_(id) {}
 
-  // In tasks: valid as long as the task, so views into it may stand in records. Decoded once a task.
+  // The value. In tasks: valid as long as the task, so views into it may stand in records; decoded once a task. In the driver: until it is
+  // destroyed. Error(kLost) if no executor has it any more, Error(kIllegalState) in the driver after Context::destroy.
   const T& value() const {
     TaskContext* task = currentTask();
     if (!task) return *static_cast<const T*>(detail::findBroadcast(id_));

@@ -21,6 +21,7 @@ template <class T> class Iterator {
  public:
   explicit Iterator(Cursor& cursor) : cursor_(&cursor) {}
 
+  // Whether there is one more. Reads on where it must.
   bool hasNext() {
     if (at_ < chunk_.size) [[likely]] return true;
     at_ = 0;
@@ -30,6 +31,7 @@ template <class T> class Iterator {
     }
     return !ended_;
   }
+  // The next record. Error(kIllegalState) if there is none.
   T next() {
     if (!hasNext()) throwError(ErrorKind::kIllegalState, "next() on an iterator that has no more records; ask hasNext() first");
     return std::move(chunk_.as<T>()[at_++]);

@@ -1,4 +1,13 @@
-// Receiver<T>: takes records that cannot be asked for again from a source of the application's own.
+// Receiver<T>: takes records that cannot be asked for again from a source of the application's own (Spark's Receiver).
+//
+//   struct Ticker : sluice::Receiver<std::int64_t> {
+//     explicit Ticker(std::int64_t first) : next(first) {}
+//     void onStart() override {
+//       while (!isStopped()) store(next++);
+//     }
+//     std::int64_t next;
+//   };
+//   sluice::DStream<std::int64_t> ticks(sluice::StreamingContext& ssc) { return ssc.receiverStream<Ticker>(std::int64_t(1)); }
 #pragma once
 #include <cstdint>
 #include <string>
@@ -20,7 +29,10 @@ inline namespace SLUICE_ABI {
 template <class T> class Receiver : public ReceiverBase {
  public:
   using Record = T;
+  // Receives, or begins to. Called once: a restart makes a new receiver from the same values. An exception that it throws restarts it, 2 s
+  // later (sluice.streaming.receiverRestartDelay).
   virtual void onStart() = 0;
+  // Ends the threads that onStart has started. Called on its thread, after it returned and when the receiver is to end or to restart.
   virtual void onStop() override {}
 
   // Adds a record to the block that is being filled. Blocks while the executor has no room. Any thread.

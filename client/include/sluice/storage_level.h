@@ -1,4 +1,5 @@
-// Where kept partitions live. Everything kept is encoded, so Spark's _SER levels mean the same as the plain ones.
+// Where kept partitions live (Spark's StorageLevel). Everything kept is encoded, so Spark's _SER levels mean the same as the plain ones, and
+// there is no OFF_HEAP, since nothing lies on a heap. The standard level of persist() and cache() is MEMORY_ONLY.
 #pragma once
 #include <cstdint>
 
@@ -8,10 +9,11 @@ namespace sluice {
 inline namespace SLUICE_ABI {
 
 struct StorageLevel {
-  bool memory = false;
+  bool memory = false;  // stays in memory while the executor's budget allows
   bool disk = false;  // goes to disk when memory is short; else it is dropped and recomputed
-  std::uint32_t copies = 1;
+  std::uint32_t copies = 1;  // on different executors; what is lost with all of them is recomputed
   friend constexpr bool operator==(StorageLevel, StorageLevel) = default;
+  // False for NONE only.
   constexpr bool isKept() const { return memory || disk; }
 
   static const StorageLevel NONE, DISK_ONLY, DISK_ONLY_2, MEMORY_ONLY, MEMORY_ONLY_2, MEMORY_ONLY_SER, MEMORY_ONLY_SER_2, MEMORY_AND_DISK,

@@ -18,6 +18,7 @@ SLUICE_EXPORT void printNumber(std::uint64_t x, Buffer& out);
 SLUICE_EXPORT void printNumber(float x, Buffer& out);   // the shortest digits that read back as x, in Java's form
 SLUICE_EXPORT void printNumber(double x, Buffer& out);
 
+// Appends the value as print() and saveAsTextFile show it. Any type with a codec, or that converts to std::string_view.
 template <class T> void print(const T& x, Buffer& out);
 
 namespace detail {
@@ -81,6 +82,7 @@ template <class T> void print(const T& x, Buffer& out) {
 
 template <class T> constexpr bool kPrintable = kEncodable<T> || std::is_convertible_v<const T&, std::string_view>;
 
+// The same as a string: printed(std::pair("hello", 3)) is "(hello,3)".
 template <class T> std::string printed(const T& x) {
   Buffer out;
   print(x, out);

@@ -57,7 +57,7 @@ template <class F, class... A> decltype(auto) call(F& f, A&... args) {
 
 template <class F, class... A> using result_t = std::remove_cvref_t<decltype(call(std::declval<F&>(), std::declval<A&>()...))>;
 
-// f together with values that travel encoded; they reach f after the record.
+// f together with values that travel encoded; made by with().
 template <class F, class... V> struct With {
   F f;
   std::tuple<V...> values;
@@ -66,6 +66,12 @@ template <class F, class... V> struct With {
   }
 };
 
+// A function for any method that takes one: calls f with the method's own arguments and, after them, with these values as const references.
+// They travel by their Codec, so they may be strings, containers and structs with SLUICE_FIELDS. (A value that is large and used by many
+// tasks is better sent by Context::broadcast.)
+//
+//   auto is = [](const std::string& word, const std::string& wanted) { return word == wanted; };
+//   auto some = words.filter(sluice::with(is, std::string("sluice")));
 template <class F, class... V> auto with(F f, V&&... values) {
   static_assert((kEncodable<owned_t<std::decay_t<V>>> && ...),
                 "sluice: a value given to sluice::with cannot be encoded; add SLUICE_FIELDS(Type, field, ...) as the last line of its struct");

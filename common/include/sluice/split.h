@@ -1,5 +1,7 @@
 // split(text, ' '): the pieces of a text as views of it, found as they are asked for.
 //
+//   auto all = lines.flatMap([](std::string_view line) { return sluice::split(line, ' '); });
+//
 // As Java's String.split: empty pieces between separators and at the beginning are kept, those at the end are not; a text without the
 // separator is one piece, also the empty text.
 #pragma once

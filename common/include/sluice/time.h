@@ -9,18 +9,21 @@
 namespace sluice {
 inline namespace SLUICE_ABI {
 
+// A length of time in whole milliseconds, which may be below zero. Made by Milliseconds(n), Seconds(n), Minutes(n).
 class Duration {
  public:
   constexpr Duration() = default;
   constexpr explicit Duration(std::int64_t milliseconds) : ms_(milliseconds) {}
   constexpr std::int64_t milliseconds() const { return ms_; }
   constexpr bool isZero() const { return ms_ == 0; }
+  // False if `other` is zero.
   constexpr bool isMultipleOf(Duration other) const { return other.ms_ != 0 && ms_ % other.ms_ == 0; }
   friend constexpr Duration operator+(Duration a, Duration b) { return Duration(a.ms_ + b.ms_); }
   friend constexpr Duration operator-(Duration a, Duration b) { return Duration(a.ms_ - b.ms_); }
   friend constexpr Duration operator*(Duration a, std::int64_t n) { return Duration(a.ms_ * n); }
   friend constexpr double operator/(Duration a, Duration b) { return double(a.ms_) / double(b.ms_); }
   friend constexpr auto operator<=>(Duration, Duration) = default;
+  // "1000 ms", as Spark prints it.
   std::string toString() const { return std::to_string(ms_) + " ms"; }
 
  private:
@@ -37,6 +40,7 @@ class Time {
   constexpr Time() = default;
   constexpr explicit Time(std::int64_t milliseconds) : ms_(milliseconds) {}
   constexpr std::int64_t milliseconds() const { return ms_; }
+  // The greatest multiple of `d` (above zero), counted from `zero` (1970), that is not after this time.
   constexpr Time floor(Duration d) const { return floor(d, Time(0)); }
   constexpr Time floor(Duration d, Time zero) const {
     std::int64_t past = ms_ - zero.ms_, step = d.milliseconds();
