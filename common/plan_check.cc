@@ -42,7 +42,7 @@ class Check {
     if (n.partitions() > kMostPartitions || (n.kind() == proto::NODE_SOURCE && std::uint32_t(n.source().inputs_size()) > kMostPartitions)) {
       return refuse(n, "more than " + std::to_string(kMostPartitions) + " partitions");
     }
-    if (!isTime(n.slide_ms()) || !isTime(n.as_of_ms())) return refuse(n, "a time is out of bounds");
+    if (!isTime(n.slide_ms())) return refuse(n, "a time is out of bounds");
     if (n.keep().state() && (!n.keep().keep() || n.slide_ms() <= 0)) return refuse(n, "a state that is not kept");
     bool leaf = n.kind() == proto::NODE_SOURCE || n.kind() == proto::NODE_PLACER;
     if (leaf != (n.edges_size() == 0)) return refuse(n, leaf ? "it reads nothing and has edges" : "it has no edges");
@@ -66,7 +66,7 @@ class Check {
 
   absl::Status edge(const proto::Node& n, const proto::Edge& edge, int& depth, std::uint64_t& sum) {
     if (edge.exchange() < 0 || edge.exchange() > proto::Exchange_MAX) return refuse(n, "no such kind of exchange");
-    if (!isTime(edge.first_shift_ms()) || !isTime(edge.shift_step_ms()) || edge.shifts() > kMostShifts) return refuse(n, "a window is out of bounds");
+    if (!isTime(edge.as_of_ms()) || !isTime(edge.first_shift_ms()) || !isTime(edge.shift_step_ms()) || edge.shifts() > kMostShifts) return refuse(n, "a window is out of bounds");
     std::uint64_t shifts = std::max(edge.shifts(), 1u);
     if (shifts > 1 && edge.shift_step_ms() > kLongestMs / std::int64_t(shifts)) return refuse(n, "a window is out of bounds");
     if (edge.placer() != 0) {

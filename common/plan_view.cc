@@ -82,9 +82,13 @@ const Stage* PlanView::keepStage(std::uint32_t id) const {
 }
 
 std::int64_t PlanView::whenOf(const proto::Node& n, std::int64_t instanceMs) const {
-  if (n.as_of_ms() != 0 && instanceMs <= 0) return n.as_of_ms();
   if (n.slide_ms() == 0 && n.keep().keep()) return 0;
   return instanceMs;
+}
+
+std::int64_t PlanView::parentTime(const proto::Edge& edge, std::int64_t whenMs, std::uint32_t shift) const {
+  if (edge.as_of_ms() != 0) return edge.as_of_ms();
+  return whenOf(node(edge.parent()), whenMs - edge.first_shift_ms() - std::int64_t(shift) * edge.shift_step_ms());
 }
 
 bool PlanView::exists(std::uint32_t id, std::int64_t whenMs, const Facts& facts) const {
@@ -98,11 +102,17 @@ bool PlanView::exists(std::uint32_t id, std::int64_t whenMs, const Facts& facts)
   for (const auto& edge : n.edges()) {
     if (edge.parent() == id) continue;
     for (std::uint32_t i = 0; i < std::max(edge.shifts(), 1u); ++i) {
-      std::int64_t at = whenOf(node(edge.parent()), whenMs - edge.first_shift_ms() - std::int64_t(i) * edge.shift_step_ms());
+      std::int64_t at = parentTime(edge, whenMs, i);
       if (exists(edge.parent(), at, facts)) return true;
     }
   }
   return false;
+}
+
+// Of a narrow edge without shifts.
+std::uint32_t PlanView::ofParent(const proto::Edge& edge, std::int64_t whenMs, const Facts& facts) const {
+  std::int64_t at = parentTime(edge, whenMs, 0);
+  return exists(edge.parent(), at, facts) ? partitions(edge.parent(), at, facts) : 0;
 }
 
 std::uint32_t PlanView::partitions(std::uint32_t id, std::int64_t whenMs, const Facts& facts) const {
@@ -112,6 +122,12 @@ std::uint32_t PlanView::partitions(std::uint32_t id, std::int64_t whenMs, const 
     auto it = facts.sources.find({id, whenMs});
     return it == facts.sources.end() ? 0 : it->second;
   }
+  if (n.kind() == proto::NODE_CARTESIAN) {
+    std::uint64_t product = 1;
+    for (const auto& edge : n.edges()) product *= ofParent(edge, whenMs, facts);
+    return std::uint32_t(std::min<std::uint64_t>(product, UINT32_MAX));
+  }
+  if (n.kind() == proto::NODE_PICK) return ofParent(n.edges(0), whenMs, facts) == 0 ? 0 : std::uint32_t(n.picked_size());
   for (const auto& edge : n.edges()) {
     if (edge.exchange() == proto::EXCHANGE_GATHER) return 1;
     if (edge.exchange() == proto::EXCHANGE_HASH || edge.exchange() == proto::EXCHANGE_DIRECT) {
@@ -122,7 +138,7 @@ std::uint32_t PlanView::partitions(std::uint32_t id, std::int64_t whenMs, const 
   for (const auto& edge : n.edges()) {
     if (edge.parent() == id || edge.exchange() != proto::EXCHANGE_NONE) continue;
     for (std::uint32_t i = 0; i < std::max(edge.shifts(), 1u); ++i) {
-      std::int64_t at = whenOf(node(edge.parent()), whenMs - edge.first_shift_ms() - std::int64_t(i) * edge.shift_step_ms());
+      std::int64_t at = parentTime(edge, whenMs, i);
       if (!exists(edge.parent(), at, facts)) continue;
       sum += partitions(edge.parent(), at, facts);
       if (n.kind() != proto::NODE_UNION) break;
@@ -155,7 +171,7 @@ std::vector<PlanView::Input> PlanView::inputs(std::uint32_t id, std::int64_t whe
         found.push_back({&edge, std::uint32_t(e), true, edge.parent(), at, edge.exchange() == proto::EXCHANGE_GATHER ? 0 : partition, present});
         continue;
       }
-      at = whenOf(parent, at);
+      at = parentTime(edge, whenMs, i);
       bool present = exists(edge.parent(), at, facts);
       Input input{&edge, std::uint32_t(e), false, edge.parent(), at, partition, present};
       if (n.kind() == proto::NODE_UNION) {
@@ -173,7 +189,16 @@ std::vector<PlanView::Input> PlanView::inputs(std::uint32_t id, std::int64_t whe
           input.partition = std::uint32_t(p);
           found.push_back(input);
         }
+      } else if (n.kind() == proto::NODE_PICK) {
+        input.partition = int(partition) < n.picked_size() ? n.picked(int(partition)) : partition;
+        input.exists = present && input.partition < partitions(edge.parent(), at, facts);
+        found.push_back(input);
+      } else if (n.kind() == proto::NODE_CARTESIAN) {
+        std::uint32_t right = std::max(ofParent(n.edges(1), whenMs, facts), 1u);
+        input.partition = e == 0 ? partition / right : partition % right;
+        found.push_back(input);
       } else {
+        if (n.equal_partitions()) input.exists = present && partition < partitions(edge.parent(), at, facts);
         found.push_back(input);
       }
     }

@@ -71,7 +71,7 @@ class SLUICE_INTERNAL PlanView {
   const Stage* exchangeStage(ExchangeId id) const;
   const Stage* keepStage(std::uint32_t node) const;
 
-  // The time of a node's value in an instance at `whenMs` (jobs read stream nodes as of a batch; cached datasets have no time).
+  // The time of a node's value in an instance at `whenMs` (cached datasets have no time).
   std::int64_t whenOf(const proto::Node& node, std::int64_t instanceMs) const;
   // Whether the node has a value then: after zero time, on its slide, and its sources gave one. A parent at a time that does not
   // exist is left out of unions and windows.
@@ -99,6 +99,8 @@ class SLUICE_INTERNAL PlanView {
   std::uint32_t addStage(std::uint32_t root, Stage::Sink sink, ExchangeId exchange, std::uint32_t output);
   void walk(std::uint32_t node, std::vector<std::uint32_t>& parents);
   void addStateStages(std::uint32_t node, std::vector<bool>& seen);
+  std::int64_t parentTime(const proto::Edge& edge, std::int64_t whenMs, std::uint32_t shift) const;
+  std::uint32_t ofParent(const proto::Edge& edge, std::int64_t whenMs, const Facts& facts) const;
   void collectReads(std::uint32_t node, std::int64_t whenMs, std::uint32_t partition, const Facts& facts, TaskReads& reads) const;
 
   std::shared_ptr<const proto::Plan> plan_;

@@ -10,6 +10,8 @@ Error::~Error() = default;
 Spill::~Spill() = default;
 StateStore::~StateStore() = default;
 TaskContext::~TaskContext() = default;
+TaskContext* TaskContext::get() { return currentTask(); }
+TaskListener::~TaskListener() = default;
 Cursor::~Cursor() = default;
 Operator::~Operator() = default;
 BlockSink::~BlockSink() = default;
