@@ -1,13 +1,8 @@
-// The block builder, its times, and the file planner, as tables.
+// The block builder and its times, as tables.
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-
-#include <filesystem>
-#include <fstream>
 
 #include "executor_fleet.h"
 #include "worker/executor/blocks.h"
-#include "worker/executor/planner.h"
 
 namespace sluice::executor::testing {
 namespace {
@@ -123,52 +118,6 @@ TEST(BlockTimes, IntervalAndGrid) {
   EXPECT_EQ(often.next(), at(1000));
   often.at(at(1000));
   EXPECT_EQ(often.next(), at(1010));
-}
-
-std::vector<std::string> names(const std::vector<FileFacts>& files) {
-  std::vector<std::string> found;
-  for (const auto& file : files) found.push_back(file.path);
-  return found;
-}
-
-TEST(FilePlanner, SparksRules) {
-  using Names = std::vector<std::string>;
-  const std::int64_t start = 100'000;
-  FilePlanner planner({start, true, 1000, Seconds(60)}, {"restored"});
-  std::vector<FileFacts> listing{{"old", start - 1, 1}, {"at-start", start, 1}, {"new", start + 500, 1}, {"future", start + 2000, 1}, {"restored", start + 400, 1}};
-  EXPECT_EQ(names(planner.select(listing, start + 1000)), Names{"new"});
-  EXPECT_EQ(names(planner.select(listing, start + 1000)), Names{});          // selected before
-  EXPECT_EQ(names(planner.select(listing, start + 2000)), Names{"future"});  // its time has come
-  listing[2].modifiedMs = start + 2500;                                      // appended to: ignored
-  EXPECT_EQ(names(planner.select(listing, start + 3000)), Names{});
-  // Out of the remember window: forgotten, but too old to be selected again.
-  listing[2].modifiedMs = start + 500;
-  EXPECT_EQ(names(planner.select(listing, start + 120'000)), Names{});
-  listing[2].modifiedMs = start + 119'000;
-  EXPECT_EQ(names(planner.select(listing, start + 121'000)), Names{"new"});
-}
-
-TEST(FilePlanner, OldFilesOnlyInsideTheWindow) {
-  using Names = std::vector<std::string>;
-  FilePlanner planner({100'000, false, 7000, Seconds(20)}, {});  // window: 3 whole intervals, 21 s
-  std::vector<FileFacts> listing{{"inside", 93'000, 1}, {"edge", 86'000, 1}, {"outside", 85'000, 1}};
-  EXPECT_EQ(names(planner.select(listing, 107'000)), Names{"inside"});
-  FilePlanner wider({100'000, false, 7000, Seconds(22)}, {});
-  EXPECT_EQ(names(wider.select(listing, 107'000)), (Names{"inside", "edge", "outside"}));
-}
-
-TEST(FilePlanner, Listing) {
-  TemporaryFolder folder;
-  for (const char* sub : {"/day-1", "/day-2", "/other"}) std::filesystem::create_directory(folder.path() + sub);
-  for (const char* name : {"/day-1/b", "/day-1/a", "/day-1/.hidden", "/day-2/c", "/other/d"}) std::ofstream(folder.path() + name) << "text";
-  std::filesystem::create_directory(folder.path() + "/day-1/folder");
-  auto plain = listFiles(folder.path() + "/day-1");
-  EXPECT_EQ(plain.warning, "");
-  EXPECT_EQ(names(plain.files), (std::vector<std::string>{folder.path() + "/day-1/a", folder.path() + "/day-1/b"}));
-  EXPECT_EQ(plain.files[0].bytes, 4u);
-  EXPECT_EQ(names(listFiles(folder.path() + "/day-*").files).size(), 3u);
-  EXPECT_NE(listFiles(folder.path() + "/none").warning.find("No such file"), std::string::npos);
-  EXPECT_NE(listFiles(folder.path() + "/none*").warning, "");
 }
 
 }  // namespace

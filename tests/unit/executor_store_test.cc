@@ -2,9 +2,11 @@
 #include <cstdlib>
 #include <fstream>
 #include <random>
+#include <set>
 
 #include "executor_fleet.h"
 #include "worker/executor/durable_files.h"
+#include "worker/executor/published_files.h"
 #include "worker/executor/rows_cursor.h"
 #include "worker/executor/rows_format.h"
 #include "worker/executor/rows_writer.h"
@@ -254,22 +256,37 @@ TEST(StateFiles, RoundTripAndDamage) {
   EXPECT_THROW(readStateFile(path, file, "pair<string,long>", store), Error);
 }
 
+std::string textOf(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 TEST(PublishFile, DoneAgainIsTheSame) {
   TemporaryFolder folder;
   std::string staged = folder.path() + "/.sluice-1-2/part", final = folder.path() + "/out/part-00000";
   std::filesystem::create_directories(folder.path() + "/.sluice-1-2");
   std::ofstream(staged) << "rows";
   publishFile(staged, final);
-  EXPECT_TRUE(std::filesystem::exists(final));
   publishFile(staged, final);
-  std::ofstream(staged) << "another attempt";
-  publishFile(staged, final);
-  std::ifstream in(final);
-  std::string text;
-  in >> text;
-  EXPECT_EQ(text, "rows");
+  EXPECT_EQ(textOf(final), "rows");
   EXPECT_FALSE(std::filesystem::exists(staged));
   EXPECT_THROW(publishFile(staged, folder.path() + "/out/part-00001"), Error);
+}
+
+TEST(PublishFile, ARerunReplacesWhatAnEarlierRunLeft) {
+  TemporaryFolder folder;
+  std::string out = folder.path() + "/out";
+  std::filesystem::create_directories(out);
+  for (const char* name : {"part-00000", "part-00001", "part-00002.gz", "part-x", "_SUCCESS", "of-somebody-else"}) std::ofstream(out + "/" + name) << "old";
+  std::ofstream(folder.path() + "/staged") << "new";
+  publishFile(folder.path() + "/staged", out + "/part-00000");
+  EXPECT_FALSE(std::filesystem::exists(out + "/_SUCCESS")) << "a mixture of parts is not whole";
+  publishMarker(out + "/_SUCCESS", 1, "");
+  publishMarker(out + "/_SUCCESS", 1, "");
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(out)) names.insert(entry.path().filename());
+  EXPECT_EQ(names, (std::set<std::string>{"part-00000", "_SUCCESS", "of-somebody-else"}));
+  EXPECT_EQ(textOf(out + "/part-00000"), "new");
 }
 
 }  // namespace

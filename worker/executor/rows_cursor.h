@@ -13,6 +13,7 @@ namespace sluice::executor {
 struct BucketRange {
   std::uint8_t low = 0, high = 64;
   bool all() const { return low == 0 && high == 64; }
+  std::uint32_t width() const { return std::uint32_t(high - low); }
 };
 // Six bits below the ten of the key group, so that buckets divide what a reducer gets.
 inline std::uint32_t bucketOf(std::uint64_t hash) { return std::uint32_t(hash >> 48) & 63; }

@@ -42,7 +42,7 @@ void appendFrame(std::string_view rows, std::uint64_t count, Buffer& out) {
   std::memcpy(out.data() + start, &header, sizeof(header));
 }
 
-absl::Status readFrame(std::string_view frame, Buffer& rows, std::uint64_t& count) {
+absl::Status viewFrame(std::string_view frame, Buffer& room, std::string_view& rows, std::uint64_t& count) {
   FrameHeader header;
   if (frame.size() < sizeof(header)) return absl::DataLossError("rows on disk end inside a header");
   std::memcpy(&header, frame.data(), sizeof(header));
@@ -52,20 +52,30 @@ absl::Status readFrame(std::string_view frame, Buffer& rows, std::uint64_t& coun
   if (checksumOf(header, payload.data()) != header.checksum || header.bytes / kMostCompression > header.stored) {
     return absl::DataLossError("rows on disk are damaged (checksum)");
   }
-  char* to = rows.reserve(header.bytes);
   if (header.compression == FrameHeader::kPlain) {
     if (header.bytes != header.stored) return absl::DataLossError("rows on disk have a wrong size");
-    if (header.bytes != 0) std::memcpy(to, payload.data(), payload.size());
+    rows = payload;
   } else if (header.compression == FrameHeader::kLz4) {
-    if (LZ4_decompress_safe(payload.data(), to, int(payload.size()), int(header.bytes)) != int(header.bytes)) {
+    bool fits = header.bytes <= LZ4_MAX_INPUT_SIZE && header.stored <= LZ4_MAX_INPUT_SIZE;
+    char* to = fits ? room.reserve(header.bytes) : nullptr;
+    if (!fits || LZ4_decompress_safe(payload.data(), to, int(payload.size()), int(header.bytes)) != int(header.bytes)) {
       return absl::DataLossError("rows on disk do not decompress");
     }
+    room.advance(header.bytes);
+    rows = {to, header.bytes};
   } else {
     return absl::DataLossError("rows on disk were compressed by a newer version");
   }
-  rows.advance(header.bytes);
   count = header.rows;
   return absl::OkStatus();
+}
+
+absl::Status readFrame(std::string_view frame, Buffer& rows, std::uint64_t& count) {
+  std::size_t before = rows.size();
+  std::string_view found;
+  absl::Status status = viewFrame(frame, rows, found, count);
+  if (status.ok() && rows.size() == before) rows.append(found);
+  return status;
 }
 
 }  // namespace sluice::executor

@@ -27,6 +27,9 @@ inline constexpr std::size_t kCompressFrom = 4096;
 
 // Appends one frame.
 SLUICE_INTERNAL void appendFrame(std::string_view rows, std::uint64_t count, Buffer& out);
+// The rows of a whole frame: a view into it, or into `room` where they had to be decompressed (appended there). kDataLoss if it is not
+// what was written; allocates no more than 256 times the frame's bytes.
+SLUICE_INTERNAL absl::Status viewFrame(std::string_view frame, Buffer& room, std::string_view& rows, std::uint64_t& count);
 // Reads a whole frame (header and payload) back. kDataLoss if it is not what was written.
 SLUICE_INTERNAL absl::Status readFrame(std::string_view frame, Buffer& rows, std::uint64_t& count);
 

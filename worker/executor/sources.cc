@@ -12,9 +12,23 @@ constexpr std::size_t kChunkLines = 1024;
 constexpr std::size_t kChunkBytes = 256 << 10;
 }  // namespace
 
-SourceCursor::SourceCursor(const std::vector<TaskInputs::Part>& parts, const TypeDesc* type, bool cautious, Store& store,
+SourceCursor::SourceCursor(const proto::Source& source, const std::vector<TaskInputs::Part>& parts, const TypeDesc* type, TaskRun& run,
                            PinBag& pins)
-    : parts_(parts), type_(type), max_(cautious ? 1 : kChunkLines), store_(store), pins_(pins) {}
+    : source_(source), parts_(parts), type_(type), max_(run.spec().cautious ? 1 : kChunkLines), run_(run), pins_(pins) {}
+
+SourceCursor::~SourceCursor() { endFile(); }
+
+void SourceCursor::endFile() {
+  if (!file_) return;
+  bytes_ += file_->bytes();
+  file_->end();
+  run_.lasting().push_back(std::move(file_));
+}
+
+std::string_view* SourceCursor::room() {
+  if (!lines_) lines_ = std::make_unique<std::string_view[]>(max_);
+  return lines_.get();
+}
 
 void SourceCursor::openBytes(std::string_view bytes, bool text, std::uint64_t records) {
   if (text) {
@@ -34,7 +48,7 @@ bool SourceCursor::open() {
     if (block_ && piece_ < block_->pieces.size()) {
       const Piece& piece = block_->pieces[piece_++];
       Pin pin;
-      if (!store_.pin(piece.object, pin)) throw InputGone{};
+      if (!run_.store().pin(piece.object, pin)) throw InputGone{};
       openBytes(pin.view(), parts_[part_ - 1].input->text(), piece.object->rows());
       pins_.push_back(std::move(pin));
       return true;
@@ -42,14 +56,14 @@ bool SourceCursor::open() {
     block_ = nullptr;
     if (part_ == parts_.size()) return false;
     const TaskInputs::Part& part = parts_[part_++];
-    partRecords_ = 0;
+    partRecords_ = lastChunk_ = 0;
+    endFile();
     switch (part.input->what_case()) {
-      case proto::Input::kFile: {
-        const auto& file = part.input->file();
-        files_.push_back(std::make_unique<MappedText>(file.path(), file.from(), file.to()));
+      case proto::Input::kFile:
+      case proto::Input::kFiles:
+        file_ = openFile({source_, *part.input, type_, max_, room(), run_.lastingBytes()});
         mode_ = Mode::kFile;
         return true;
-      }
       case proto::Input::kBlock:
         if (!part.block) throw InputGone{};
         block_ = part.block.get(), piece_ = 0;
@@ -69,19 +83,9 @@ bool SourceCursor::lines(Chunk& out, std::size_t n) {
   return n != 0;
 }
 
-bool SourceCursor::nextFile(Chunk& out) {
-  if (!lines_) lines_ = std::make_unique<std::string_view[]>(max_);
-  MappedText& file = *files_.back();
-  const char* before = file.at();
-  std::size_t n = file.next(lines_.get(), max_, kChunkBytes);
-  bytes_ += std::uint64_t(file.at() - before);
-  return lines(out, n);
-}
-
 bool SourceCursor::nextText(Chunk& out) {
-  if (!lines_) lines_ = std::make_unique<std::string_view[]>(max_);
   const char* before = text_.at;
-  std::size_t n = cutLines(text_, lines_.get(), max_, kChunkBytes);
+  std::size_t n = cutLines(text_, room(), max_, kChunkBytes);
   bytes_ += std::uint64_t(text_.at - before);
   return lines(out, n);
 }
@@ -104,7 +108,7 @@ bool SourceCursor::next(Chunk& out) {
     bool got = false;
     switch (mode_) {
       case Mode::kNone: break;
-      case Mode::kFile: got = nextFile(out); break;
+      case Mode::kFile: got = file_->next(out); break;
       case Mode::kText: got = nextText(out); break;
       case Mode::kRows: got = rows_->next(out, max_); break;
       case Mode::kGenerated: got = nextGenerated(out); break;
@@ -118,12 +122,12 @@ bool SourceCursor::next(Chunk& out) {
 }
 
 std::string SourceCursor::describe(std::size_t i) const {
-  if (part_ == 0) return {};
+  if (lastChunk_ == 0) return {};
   const proto::Input& input = *parts_[part_ - 1].input;
   std::string text = "record " + std::to_string(partRecords_ - lastChunk_ + i + 1) + " of ";
   switch (input.what_case()) {
     case proto::Input::kFile:
-      return text + input.file().path() + ":" + std::to_string(files_.back()->offsetOf(lines_[i].data()));
+    case proto::Input::kFiles: return text + (file_ ? file_->place(i) : "the source's partition");
     case proto::Input::kBlock:
       return text + "block " + std::to_string(input.block().incarnation()) + "." + std::to_string(input.block().sequence());
     default: return text + "the source's partition";

@@ -1,6 +1,7 @@
 #include "worker/executor/spill_file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,6 +48,21 @@ void SpillFile::read(std::uint64_t offset, char* to, std::size_t n) const {
     if (got <= 0) throwError(ErrorKind::kLost, "cannot read spilled rows back from " + directory_);
     offset += std::uint64_t(got), to += got, n -= std::size_t(got);
   }
+}
+
+char* SpillFile::map(std::size_t n, std::size_t& size) {
+  constexpr std::size_t kPage = 4096;
+  std::uint64_t start = (size_ + kPage - 1) / kPage * kPage;
+  size = (n + kPage - 1) / kPage * kPage;
+  // Taken from the disk now: a full one would end the process when the pages are written.
+  int why = ::posix_fallocate(fd_, off_t(start), off_t(size));
+  void* at = why == 0 ? ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, off_t(start)) : MAP_FAILED;
+  if (at == MAP_FAILED) {
+    throwError(ErrorKind::kUnavailable, "cannot spill to " + directory_ + ": " + std::strerror(why ? why : errno) +
+                                            "; free some space there or give the executors more memory");
+  }
+  size_ = start + size;
+  return static_cast<char*>(at);
 }
 
 void OperatorSpill::write(std::string_view rows) {

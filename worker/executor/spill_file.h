@@ -19,6 +19,8 @@ class SpillFile {
   std::uint64_t append(std::string_view bytes);
   // Any thread. Throws Error(kLost) if the file has fewer bytes.
   void read(std::uint64_t offset, char* to, std::size_t n) const;
+  // Room at the end of the file, mapped for writing; for whoever unmaps it. `size`: n in whole pages.
+  char* map(std::size_t n, std::size_t& size);
   std::uint64_t size() const { return size_; }
 
  private:

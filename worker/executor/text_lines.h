@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "sluice/abi.h"
+#include "worker/executor/mapped_file.h"
 
 namespace sluice::executor {
 
@@ -20,27 +21,19 @@ struct LineCut {
 };
 SLUICE_INTERNAL std::size_t cutLines(LineCut& cut, std::string_view* lines, std::size_t max, std::size_t maxBytes);
 
-// A file's bytes, mapped. Pages are brought in ahead of the reader and let go behind it: views into them stay valid (they come
-// back from the page cache), and a long file takes no memory of its own.
+// The lines of a file, or of a range of it.
 class SLUICE_INTERNAL MappedText {
  public:
   // Lines that start in [from, to); to = 0: to the end. Throws Error(kUnavailable) with path and reason.
   MappedText(const std::string& path, std::int64_t from, std::int64_t to);
-  ~MappedText();
-  MappedText(const MappedText&) = delete;
   std::size_t next(std::string_view* lines, std::size_t max, std::size_t maxBytes);
-  // In the file.
-  std::int64_t offsetOf(const char* at) const { return base_ + (at - map_); }
+  std::int64_t offsetOf(const char* at) const { return file_.offsetOf(at); }  // in the file
   const char* at() const { return cut_.at; }
+  void letGo() { file_.letGo(); }
 
  private:
-  void bringIn();
-  char* map_ = nullptr;
-  std::size_t mapped_ = 0;
-  std::int64_t base_ = 0;  // offset of map_ in the file
+  MappedFile file_;
   LineCut cut_{};
-  const char* ready_ = nullptr;  // pages before this were asked for
-  const char* gone_ = nullptr;   // pages before this were let go
 };
 
 }  // namespace sluice::executor
