@@ -31,9 +31,13 @@ void writeManifest(State& s, App& app, Stream& stream) {
   std::sort(pending.files.begin(), pending.files.end(),
             [](const auto& a, const auto& b) { return std::pair(a.node(), a.partition()) < std::pair(b.node(), b.partition()); });
   for (const auto& file : pending.files) *manifest.add_files() = file;
-  for (const auto& file : stream.seenFiles) manifest.add_seen_files(file);
   for (const auto& [node, source] : record.sources) {
-    for (const auto& file : source.seenFiles) manifest.add_seen_files(file);
+    std::int64_t from = record.seenFrom(node, pending.whenMs);
+    auto add = [&](const SeenFile& file) {
+      if (file.whenMs >= from) manifest.add_seen_files(file.path), manifest.add_seen_ms(file.whenMs);
+    };
+    for (const auto& file : stream.seenFiles) add(file);
+    for (const auto& file : source.seenFiles) add(file);
     // Ranges of files can be read again by whoever restores; blocks of receivers go with their executors.
     proto::SourceAllocation waiting;
     waiting.set_node(node);
@@ -96,7 +100,16 @@ void takeCheckpoint(State& s, App& app, Stream& stream, bool last) {
     pending.sent.emplace_back(key.first, envelope);
     s.send(app.executors[key.first]->peer(), envelope, record.batches.contains(record.decidedMs) ? record.batches.at(record.decidedMs).decidedSequence : 0);
   }
-  if (pending.waiting.empty()) writeManifest(s, app, stream);
+  completeCheckpoint(s, app, stream);
+}
+
+void completeCheckpoint(State& s, App& app, Stream& stream) {
+  const auto& pending = stream.checkpoint;
+  if (pending.whenMs == 0 || pending.writing || !pending.waiting.empty()) return;
+  for (const auto& [whenMs, batch] : stream.batches) {
+    if (whenMs <= pending.whenMs && !(batch.filesBegun && batch.files.done())) return;
+  }
+  writeManifest(s, app, stream);
 }
 
 void takeWritten(State& s, App& app, const proto::CheckpointWritten& written) {
@@ -115,7 +128,7 @@ void takeWritten(State& s, App& app, const proto::CheckpointWritten& written) {
     if (int at = stream.plan->view.position(file.node()); at >= 0) file.set_uid(stream.plan->plan->nodes(at).uid());
     pending.files.push_back(file);
   }
-  if (pending.waiting.empty()) writeManifest(s, app, stream);
+  completeCheckpoint(s, app, stream);
 }
 
 void takeManifestWritten(State& s, App& app, Stream& stream, std::int64_t whenMs, const std::string& error) {

@@ -1,19 +1,14 @@
 #include "master/publishing.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
+
+#include "common/output_files.h"
 
 namespace sluice::master {
 namespace {
 
 constexpr std::uint32_t kTries = 4;
-
-std::string directoryOf(const proto::Output& output, const proto::Decided& decided) {
-  if (decided.job() != 0) return output.prefix();
-  std::string path = output.prefix() + "-" + std::to_string(decided.when_ms());
-  return output.suffix().empty() ? path : path + "." + output.suffix();
-}
 
 std::uint32_t elsewhere(const App& app, std::uint32_t at) {
   auto next = std::upper_bound(app.up.begin(), app.up.end(), at);
@@ -30,20 +25,21 @@ Publication publicationOf(const App& app, const proto::Plan& plan, const proto::
     if (!decision.abandoned().empty() || int(decision.output()) >= plan.outputs_size()) continue;
     const auto& output = plan.outputs(int(decision.output()));
     if (output.kind() != proto::OUTPUT_FILES) continue;
-    std::string directory = directoryOf(output, decided);
+    std::string directory = outputDirectory(output, decided.job() != 0 ? 0 : decided.when_ms());
+    std::uint32_t parts = 0;
     for (const auto& part : decision.parts()) {
       if (part.staged().empty()) continue;
-      char name[32];
-      std::snprintf(name, sizeof name, "/part-%05u", part.partition());
+      parts = std::max(parts, part.partition() + 1);
       const Executor* stager = app.executor(part.executor());
       Publication::File file;
       file.output = decision.output(), file.partition = part.partition();
-      file.staged = part.staged(), file.final = directory + name;
+      file.staged = part.staged(), file.final = directory + "/" + partName(output, part.partition());
       file.at = stager ? stager->index : kNowhere;
       files.files.push_back(std::move(file));
     }
     Publication::File marker;
-    marker.output = decision.output(), marker.final = directory + "/_SUCCESS", marker.at = kNowhere, marker.marker = true;
+    marker.output = decision.output(), marker.final = directory + "/" + kSuccessName, marker.at = kNowhere, marker.marker = true;
+    marker.parts = parts, marker.extension = partExtension(output);
     files.files.push_back(std::move(marker));
   }
   return files;
@@ -64,8 +60,13 @@ void publish(State& s, App& app, Publication& files) {
     if (!envelope) envelope = std::make_shared<Envelope>();
     auto* message = envelope->message.mutable_publish();
     *message->mutable_instance() = files.instance;
+    if (file.rolling) {
+      *message->add_rolling() = *file.rolling;
+      continue;
+    }
     auto* item = message->add_files();
     item->set_output(file.output), item->set_partition(file.partition), item->set_staged(file.staged), item->set_final(file.final);
+    item->set_parts(file.parts), item->set_extension(file.extension);
   }
   for (auto& [at, envelope] : messages) s.send(app.executors[at]->peer(), std::move(envelope), files.after);
 }
@@ -84,7 +85,8 @@ void takePublished(State& s, App& app, Publication& files, const proto::Publishe
       file.at = elsewhere(app, file.at);
     } else {
       file.done = true;
-      if (files.error.empty()) files.error = "cannot publish " + file.final + ": " + published.error();
+      const std::string& what = file.rolling ? file.rolling->directory() : file.final;
+      if (files.error.empty()) files.error = "cannot publish " + what + ": " + published.error();
     }
   }
   publish(s, app, files);

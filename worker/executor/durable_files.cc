@@ -8,10 +8,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <set>
 
 #include "sluice/error.h"
+#include "worker/executor/directories.h"
+#include "worker/executor/published_files.h"
 #include "worker/executor/rows_format.h"
 
 namespace sluice::executor {
@@ -21,35 +22,12 @@ namespace {
 constexpr std::string_view kStateMagic = "SLSTATE1";
 constexpr std::uint32_t kStateVersion = 1;
 
-[[noreturn]] void failed(const std::string& what, const std::string& path) {
-  throwError(ErrorKind::kUnavailable, what + " " + path + ": " + std::strerror(errno));
-}
-
-std::string parentOf(const std::string& path) {
-  std::string parent = std::filesystem::path(path).parent_path().string();
-  return parent.empty() ? "." : parent;
-}
-
-void makeDirectories(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) throwError(ErrorKind::kUnavailable, "cannot make the directory " + path + ": " + error.message());
-}
-
-void syncDirectory(const std::string& path) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) failed("cannot open the directory", path);
-  int result = ::fsync(fd);
-  ::close(fd);
-  if (result != 0 && errno != EINVAL) failed("cannot sync the directory", path);
-}
-
 // A file under a temporary name until it is whole.
 class NewFile {
  public:
   explicit NewFile(std::string path) : path_(std::move(path)), temporary_(path_ + ".tmp") {
     fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd_ < 0) failed("cannot create", temporary_);
+    if (fd_ < 0) throwErrno("cannot create", temporary_);
     XXH3_64bits_reset(&sum_);
   }
   ~NewFile() {
@@ -62,14 +40,14 @@ class NewFile {
     while (!bytes.empty()) {
       ssize_t n = ::write(fd_, bytes.data(), bytes.size());
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) failed("cannot write", temporary_);
+      if (n < 0) throwErrno("cannot write", temporary_);
       bytes.remove_prefix(std::size_t(n));
     }
   }
   void finish() {
-    if (::fsync(fd_) != 0) failed("cannot sync", temporary_);
+    if (::fsync(fd_) != 0) throwErrno("cannot sync", temporary_);
     ::close(std::exchange(fd_, -1));
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) failed("cannot name", path_);
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) throwErrno("cannot name", path_);
   }
   std::uint64_t size() const { return size_; }
   std::uint64_t checksum() const { return XXH3_64bits_digest(&sum_); }
@@ -95,62 +73,12 @@ std::string readWhole(const std::string& path) {
   return bytes;
 }
 
-void makeMarker(const std::string& path) {
-  makeDirectories(parentOf(path));
-  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) failed("cannot create", path);
-  ::fsync(fd);
-  ::close(fd);
-}
-
 bool isStateful(const PlanTemplate& plan, std::uint32_t node) {
   const OpDesc* op = plan.codeOf(node).op;
   return op && op->form == OpDesc::Form::kStateful;
 }
 
-std::string publishAll(const proto::Publish& publish) {
-  try {
-    std::set<std::string> directories, staging;
-    for (const auto& file : publish.files()) {
-      if (file.staged().empty()) continue;
-      publishFile(file.staged(), file.final());
-      directories.insert(parentOf(file.final()));
-      staging.insert(parentOf(file.staged()));
-    }
-    for (const std::string& directory : directories) syncDirectory(directory), syncDirectory(parentOf(directory));
-    for (const auto& file : publish.files()) {
-      if (!file.staged().empty()) continue;
-      makeMarker(file.final());
-      syncDirectory(parentOf(file.final()));
-    }
-    for (const std::string& directory : staging) ::rmdir(directory.c_str());  // if it was the last part in it
-    return {};
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
-
 }  // namespace
-
-void publishFile(const std::string& staged, const std::string& final) {
-  makeDirectories(parentOf(final));
-  if (::renameat2(AT_FDCWD, staged.c_str(), AT_FDCWD, final.c_str(), RENAME_NOREPLACE) == 0) return;
-  int why = errno;
-  if (why == EINVAL || why == ENOSYS) {  // the file system cannot: a link does not replace either
-    if (::link(staged.c_str(), final.c_str()) == 0) {
-      ::unlink(staged.c_str());
-      return;
-    }
-    why = errno;
-  }
-  std::error_code ignored;
-  if (std::filesystem::exists(final, ignored)) {  // done before
-    ::unlink(staged.c_str());
-    return;
-  }
-  errno = why;
-  failed("cannot publish " + staged + " as", final);
-}
 
 StateFile writeStateFile(const std::string& path, std::string_view typeName, const Rows& rows, Store& store) {
   makeDirectories(parentOf(path));
@@ -207,17 +135,25 @@ RowsPtr readStateFile(const std::string& path, const StateFile& expected, std::s
 void DurableFiles::onPublish(const proto::Publish& publish) {
   auto request = std::make_shared<const proto::Publish>(publish);
   auto error = std::make_shared<std::string>();
-  control_.background([request, error] { *error = publishAll(*request); },
-                              [this, request, error] {
-                                auto [envelope, published] = compose(&proto::Message::mutable_published);
-                                *published->mutable_instance() = request->instance();
-                                std::set<std::uint32_t> outputs;
-                                for (const auto& file : request->files()) outputs.insert(file.output());
-                                for (std::uint32_t output : outputs) published->add_outputs(output);
-                                published->set_error(*error);
-                                published->set_executor(control_.options.executor.value);
-                                control_.send(kMasterPeer, std::move(envelope));
-                              });
+  control_.background(
+      [request, error] {
+        try {
+          publishFiles(*request);
+        } catch (const Error& failure) {
+          *error = failure.what();
+        }
+      },
+      [this, request, error] {
+        auto [envelope, published] = compose(&proto::Message::mutable_published);
+        *published->mutable_instance() = request->instance();
+        std::set<std::uint32_t> outputs;
+        for (const auto& file : request->files()) outputs.insert(file.output());
+        for (const auto& rolling : request->rolling()) outputs.insert(rolling.output());
+        for (std::uint32_t output : outputs) published->add_outputs(output);
+        published->set_error(*error);
+        published->set_executor(control_.options.executor.value);
+        control_.send(kMasterPeer, std::move(envelope));
+      });
 }
 
 void DurableFiles::onTakeCheckpoint(const proto::TakeCheckpoint& take) {

@@ -12,8 +12,7 @@ class DurableFiles {
  public:
   DurableFiles(Control& control, Values& values, Templates& templates) : control_(control), values_(values), templates_(templates) {}
 
-  // Renames staged parts to their final names without replacing anything (present: it was done before), then makes markers (files
-  // without a staged name), syncs the directories, and says Published. May be repeated.
+  // Makes staged files visible (published_files.h) and says Published. May be repeated.
   void onPublish(const proto::Publish& publish);
   // Writes these state partitions as files of their own, synced, and says CheckpointWritten.
   void onTakeCheckpoint(const proto::TakeCheckpoint& take);
@@ -34,6 +33,5 @@ struct StateFile {
 SLUICE_INTERNAL StateFile writeStateFile(const std::string& path, std::string_view typeName, const Rows& rows, Store& store);
 // Throws Error(kLost) if it is not whole or not what was written.
 SLUICE_INTERNAL RowsPtr readStateFile(const std::string& path, const StateFile& expected, std::string_view typeName, Store& store);
-SLUICE_INTERNAL void publishFile(const std::string& staged, const std::string& final);
 
 }  // namespace sluice::executor

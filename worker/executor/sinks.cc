@@ -1,14 +1,6 @@
 #include "worker/executor/sinks.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-
-#include "sluice/error.h"
+#include "worker/executor/file_sinks.h"
 #include "worker/executor/rows_writer.h"
 
 namespace sluice::executor {
@@ -16,7 +8,6 @@ namespace sluice::executor {
 namespace {
 
 constexpr std::size_t kPrintedLineBytes = 4096;
-constexpr std::size_t kFileBufferBytes = 256 << 10;
 
 class ExchangeSink final : public Sink {
  public:
@@ -97,57 +88,6 @@ class PrintSink final : public Sink {
   std::vector<std::string> lines_;
 };
 
-// Lines of text into a staged part file, on the disk before the task is done.
-class FileSink final : public Sink {
- public:
-  FileSink(const TypeDesc& type, const std::string& directory, std::string name) : type_(type), path_(directory + "/" + std::move(name)) {
-    std::error_code failed;
-    std::filesystem::create_directories(directory, failed);
-    fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd_ < 0) fail("cannot create ");
-  }
-  ~FileSink() override {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  bool write(Chunk in) override {
-    auto record = static_cast<const char*>(in.data);
-    for (std::size_t i = 0; i < in.size; ++i, record += type_.size) {
-      type_.print(record, open_);
-      open_.push('\n');
-    }
-    rows_ += in.size;
-    if (open_.size() >= kFileBufferBytes) flush();
-    return true;
-  }
-  void finish(TaskDone& done) override {
-    flush();
-    if (::fsync(fd_) != 0) fail("cannot sync ");
-    if (::close(std::exchange(fd_, -1)) != 0) fail("cannot close ");
-    done.staged = path_;
-    done.outputRows = rows_, done.outputBytes = bytes_;
-  }
-
- private:
-  void flush() {
-    std::string_view left = open_.view();
-    while (!left.empty()) {
-      ssize_t n = ::write(fd_, left.data(), left.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail("cannot write ");
-      left.remove_prefix(std::size_t(n));
-    }
-    bytes_ += open_.size();
-    open_.clear();
-  }
-  [[noreturn]] void fail(const char* what) { throwError(ErrorKind::kUnavailable, what + path_ + ": " + std::strerror(errno)); }
-
-  const TypeDesc& type_;
-  const std::string path_;
-  int fd_ = -1;
-  Buffer open_;
-  std::uint64_t rows_ = 0, bytes_ = 0;
-};
-
 class NoSink final : public Sink {
  public:
   bool write(Chunk) override { return true; }
@@ -177,37 +117,16 @@ std::unique_ptr<Sink> makeExchangeSink(ExchangeId exchange, const TypeDesc& type
 }
 
 std::unique_ptr<Sink> makeOutputSink(const proto::Output& output, const TypeDesc& type, TaskRun& run) {
-  const TaskSpec& spec = run.spec();
   switch (output.kind()) {
     case proto::OUTPUT_RESULTS: return std::make_unique<RowsSink>(type, ObjectKind::kSegment, false, run);
     case proto::OUTPUT_PRINT: return std::make_unique<PrintSink>(type, output.limit());
     case proto::OUTPUT_FILES:
-      return std::make_unique<FileSink>(type, stagingDirectory(output, spec.instance),
-                                        "o" + std::to_string(output.index()) + "-p" + std::to_string(spec.partition) + "-a" +
-                                            std::to_string(spec.attempt));
+    case proto::OUTPUT_ROLLING: return makeFileSink(output, type, run.spec());
     default: return std::make_unique<NoSink>();
   }
 }
 
 }  // namespace
-
-std::string finalDirectory(const proto::Output& output, std::int64_t whenMs) {
-  std::string directory = output.prefix();
-  while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
-  if (whenMs > 0) {
-    directory += "-" + std::to_string(whenMs);
-    if (!output.suffix().empty()) directory += "." + output.suffix();
-  }
-  return directory;
-}
-
-std::string stagingDirectory(const proto::Output& output, const proto::InstanceId& instance) {
-  std::string parent = std::filesystem::path(finalDirectory(output, instance.when_ms())).parent_path().string();
-  if (parent.empty()) parent = ".";
-  // Jobs have no owner generation; the application's id keeps two of them apart.
-  std::uint64_t owner = instance.when_ms() > 0 ? instance.generation() : instance.app();
-  return parent + "/.sluice-" + std::to_string(owner) + "-" + std::to_string(instance.when_ms());
-}
 
 std::unique_ptr<Sink> makeSink(TaskRun& run) {
   const PlanView& view = run.plan().view;

@@ -18,8 +18,4 @@ class Sink {
 
 std::unique_ptr<Sink> makeSink(TaskRun& run);
 
-// The directory beside an output's final one in which its parts are staged, and that final directory.
-SLUICE_INTERNAL std::string finalDirectory(const proto::Output& output, std::int64_t whenMs);
-SLUICE_INTERNAL std::string stagingDirectory(const proto::Output& output, const proto::InstanceId& instance);
-
 }  // namespace sluice::executor
