@@ -1,8 +1,10 @@
 #include "master/sources.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "master/scheduler.h"
+#include "master/stream_events.h"
 #include "master/streams.h"
 
 namespace sluice::master {
@@ -34,6 +36,11 @@ std::vector<std::uint64_t> copyTargets(const App& app, std::uint32_t at, std::ui
   return targets;
 }
 
+// Batches for which a planner's directory was listed by earlier incarnations, as far as the journal knows; 0: none.
+std::int64_t listedBefore(const StreamRecord& record) {
+  return record.allocatedMs > record.resumedMs ? record.allocatedMs : record.restoredMs;
+}
+
 void dropStale(State& s, App& app, const proto::Stored& stored) {
   Executor* executor = app.executor(stored.executor());
   if (!executor || stored.blocks_size() == 0) return;
@@ -62,6 +69,8 @@ void accept(State& s, App& app, Stream& stream, Receiver& receiver, SourceRecord
     accepted.set_app(app.id.value), accepted.set_node(stored.node()), accepted.set_incarnation(stored.incarnation());
     accepted.set_executor(stored.executor()), accepted.set_first_sequence(source.nextSequence);
     accepted.set_after_ms(std::max(receiver.sealedMs, stream.record->resumedMs));
+    // Told with the listing's blocks, or later; a little too late does no harm.
+    accepted.set_listed_ms(std::max(stored.sealed_ms(), accepted.after_ms() + stream.intervalMs));
     for (auto i = int(source.nextSequence - stored.first_sequence()); i < stored.blocks_size(); ++i) *accepted.add_blocks() = stored.blocks(i);
     after = s.commit(record);
   }
@@ -82,6 +91,7 @@ void openReceivers(State& s, App& app, Stream& stream) {
     receiver.node = node;
     if (receiver.at != kNowhere || receiver.stopped) continue;
     receiver.at = leastLoaded(app, stream.plan->view.node(node).source().preferred_host());
+    if (receiver.listedMs == 0) receiver.listedMs = listedBefore(*stream.record);
     receiver.sealedMs = std::max(receiver.sealedMs, stream.dueMs);
     Executor& executor = *app.executors[receiver.at];
     proto::JournalRecord record;
@@ -96,13 +106,16 @@ void openReceivers(State& s, App& app, Stream& stream) {
       *start.mutable_source() = planned;
       start.set_next_seal_ms(std::max(stream.dueMs, stream.record->allocatedMs) + stream.intervalMs);
       if (planned.kind() == proto::SOURCE_FILES) {
-        for (const auto& file : stream.seenFiles) start.add_seen_files(file);
-        for (const auto& file : source.seenFiles) start.add_seen_files(file);
+        // What came while the stream was down is new.
+        start.set_begun_ms(stream.record->restoredMs ? stream.record->zeroMs : stream.record->begunMs), start.set_listed_ms(receiver.listedMs);
+        for (const auto& file : stream.seenFiles) start.add_seen_files(file.path), start.add_seen_ms(file.whenMs);
+        for (const auto& file : source.seenFiles) start.add_seen_files(file.path), start.add_seen_ms(file.whenMs);
       }
     });
     receiver.start = start;
     install(s, app, executor, *stream.plan, stream.plan->captures, *placementOf(s, app, stream.record->defaultPartitions));
     s.send(executor.peer(), std::move(start), sequence);
+    tellReceiver(s, app, stream, receiver, proto::StreamEvent::RECEIVER_STARTED);
   }
 }
 
@@ -113,7 +126,7 @@ void closeReceivers(State& s, App& app, Stream& stream, bool drain) {
     receiver.closing = true;
     if (!app.isUp(receiver.at)) {
       receiver.stopped = true;
-      continue;
+      continue;  // that it stopped was told when its executor was lost
     }
     auto source = stream.record->sources.find(node);
     s.send(app.executors[receiver.at]->peer(), messageOf(&proto::Message::mutable_close_receiver, [&](proto::CloseReceiver& close) {
@@ -130,11 +143,17 @@ void takeStored(State& s, App& app, const proto::Stored& stored) {
     auto receiver = stream->receivers.find(stored.node());
     if (source == stream->record->sources.end() || receiver == stream->receivers.end()) continue;
     if (stored.incarnation() != source->second.incarnation || stored.executor() != source->second.executor) break;
-    if (!stored.error().empty()) s.log(app, "receiver of source " + std::to_string(stored.node()) + ": " + stored.error());
+    if (!stored.error().empty()) {
+      s.log(app, "receiver of source " + std::to_string(stored.node()) + ": " + stored.error());
+      tellReceiver(s, app, *stream, receiver->second, proto::StreamEvent::RECEIVER_ERROR, stored.error());
+    }
     bool reliable = stream->plan->view.node(stored.node()).source().reliable();
     if (stored.blocks_size()) accept(s, app, *stream, receiver->second, source->second, stored, reliable);
     receiver->second.sealedMs = std::max(receiver->second.sealedMs, stored.sealed_ms());
-    receiver->second.stopped |= stored.stopped();
+    receiver->second.listedMs = std::max(receiver->second.listedMs, stored.sealed_ms());
+    if (stored.stopped() && !std::exchange(receiver->second.stopped, true)) {
+      tellReceiver(s, app, *stream, receiver->second, proto::StreamEvent::RECEIVER_STOPPED, stored.error());
+    }
     return pump(s, app, *stream);
   }
   dropStale(s, app, stored);
@@ -143,6 +162,7 @@ void takeStored(State& s, App& app, const proto::Stored& stored) {
 void loseReceivers(State& s, App& app, Stream& stream, std::uint32_t executor) {
   for (auto& [node, receiver] : stream.receivers) {
     if (receiver.at != executor) continue;
+    tellReceiver(s, app, stream, receiver, proto::StreamEvent::RECEIVER_STOPPED, "its executor is gone");
     receiver.at = kNowhere, receiver.start = nullptr;
     if (receiver.closing) receiver.stopped = true;
   }

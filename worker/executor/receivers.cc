@@ -1,12 +1,15 @@
 #include "worker/executor/receivers.h"
 
+#include <exception>
+#include <utility>
+
 #include "sluice/error.h"
+#include "worker/executor/path_filter.h"
 #include "worker/executor/place.h"
 
 namespace sluice::executor {
 
 namespace {
-constexpr std::uint64_t kFileRangeBytes = 64 << 20;  // longer files are read by several tasks
 constexpr std::size_t kLeastWaitingBytes = 8 << 20;
 }  // namespace
 
@@ -38,13 +41,27 @@ void Receivers::onStart(const proto::StartReceiver& start, const Templates& temp
   source->times = std::make_unique<BlockTimes>(start.next_seal_ms(), start.interval_ms(), between, control_.now);
   sources_[start.node()] = source;
   if (start.source().kind() == proto::SOURCE_FILES) {
-    FilePlannerOptions options{start.zero_ms(), start.source().new_files_only(), start.interval_ms(), control_.options.minRemember};
-    source->directory = start.source().directory();
-    source->planner = std::make_unique<FilePlanner>(options, std::vector<std::string>(start.seen_files().begin(), start.seen_files().end()));
+    startPlanner(*source, start);
   } else {
     startReceiver(source, start);
   }
   armTimer(*source);
+}
+
+void Receivers::startPlanner(Source& source, const proto::StartReceiver& start) {
+  FilePlannerOptions options;
+  options.begunMs = start.begun_ms() ? start.begun_ms() : start.zero_ms();
+  options.newFilesOnly = start.source().new_files_only();
+  options.intervalMs = start.interval_ms();
+  options.rememberMs = start.source().remember_ms();
+  options.listedMs = start.listed_ms();
+  std::vector<SeenFile> seen;
+  for (int i = 0; i < start.seen_files_size(); ++i) {
+    seen.push_back({start.seen_files(i), i < start.seen_ms_size() ? start.seen_ms(i) : start.next_seal_ms()});
+  }
+  source.files = start.source();
+  source.intervalMs = start.interval_ms();
+  source.planner = std::make_unique<FilePlanner>(options, seen);
 }
 
 void Receivers::startReceiver(const SourcePtr& source, const proto::StartReceiver& start) {
@@ -83,7 +100,7 @@ void Receivers::startReceiver(const SourcePtr& source, const proto::StartReceive
   source->host = std::make_shared<ReceiverHost>(std::move(events), most, control_.options.receiverRestartDelay, control_.options.receiverMaxRate);
   control_.effects.startThread([host = source->host, desc, installed = source->installed, node = source->node] {
     const proto::Node& planned = installed->plan->view.node(node);
-    currentPlace() = {planned.name().c_str(), planned.site().c_str(), 0, 0, nullptr};
+    currentPlace().in = {planned.name().c_str(), planned.site().c_str(), node};
     std::string_view captures = installed->capturesOf(node);
     host->run([&] { return std::unique_ptr<ReceiverBase>(desc->make(captures.data(), captures.size())); });
     currentPlace() = {};
@@ -213,11 +230,38 @@ void Receivers::onAccepted(const proto::Accepted& accepted) {
 
 // ---- files ----
 
+namespace {
+
+// On the thread that may wait for disks. A function of the application that throws leaves the listing for the next batch.
+void listWanted(const proto::Source& files, const Installed* installed, std::uint32_t node, Listing& listing) {
+  const proto::Node* planned = installed ? &installed->plan->view.node(node) : nullptr;
+  bool filters = planned && planned->has_op();
+  listing = listFiles(files.directory(), filters);
+  if (!filters) return;
+  Place outer = std::exchange(currentPlace(), {{planned->name().c_str(), planned->site().c_str(), node}});
+  auto failed = [&](std::string_view what) {
+    listing.failed = true;
+    listing.warning = planned->name() + " at " + planned->site() + ": the filter threw: " + std::string(what) + "; the directory is looked at again for the next batch";
+  };
+  try {
+    listing.files = filterFiles(*installed->plan->codeOf(node).op, installed->capturesOf(node), std::move(listing.files));
+  } catch (const std::exception& error) {
+    failed(error.what());
+  } catch (...) {
+    failed("something that is no std::exception");
+  }
+  currentPlace() = outer;
+}
+
+}  // namespace
+
 void Receivers::list(const SourcePtr& source, std::int64_t batchMs) {
   source->listing = true;
   auto listing = std::make_shared<Listing>();
   Moment began = control_.now;
-  control_.background([listing, directory = source->directory] { *listing = listFiles(directory); },
+  control_.background([listing, files = source->files, installed = source->installed, node = source->node] {
+                        listWanted(files, installed.get(), node, *listing);
+                      },
                       [this, weak = std::weak_ptr<Source>(source), listing, batchMs, began] {
                         if (SourcePtr held = weak.lock()) {
                           listed(*held, batchMs, std::move(*listing), (control_.now.us - began.us) / 1000);
@@ -229,19 +273,17 @@ void Receivers::listed(Source& source, std::int64_t batchMs, Listing listing, st
   source.listing = false;
   if (source.ended) return;
   std::string warning = std::move(listing.warning);
-  if (warning.empty() && tookMs > 1000) {
-    warning = "listing " + source.directory + " took " + std::to_string(tookMs) + " ms; move old files out of it";
+  if (warning.empty() && tookMs > source.intervalMs) {
+    warning = "listing " + source.files.directory() + " takes longer than the batch interval of " + std::to_string(source.intervalMs) +
+              " ms; move old files out of it";
   }
   if (!warning.empty() && warning != source.lastWarning) tellError(source, warning);
   source.lastWarning = std::move(warning);
-  for (const FileFacts& file : source.planner->select(listing.files, batchMs)) {
-    for (std::uint64_t from = 0; from < std::max<std::uint64_t>(file.bytes, 1); from += kFileRangeBytes) {
-      Pending pending;
-      proto::Input::FileRange& range = *pending.input.mutable_file();
-      range.set_path(file.path), range.set_from(std::int64_t(from));
-      range.set_to(std::int64_t(std::min(from + kFileRangeBytes, file.bytes)));
-      pending.input.set_bytes(std::min(kFileRangeBytes, file.bytes - from)), pending.input.set_text(true);
-      source.pending.emplace_back(source.nextSequence++, std::move(pending));
+  if (!listing.failed) {
+    for (const FileFacts& file : source.planner->select(listing.files, batchMs)) {
+      for (proto::Input& input : inputsOf(file, source.files)) {
+        source.pending.emplace_back(source.nextSequence++, Pending{std::move(input), {}, false});
+      }
     }
   }
   source.seals.emplace_back(source.nextSequence - 1, batchMs);

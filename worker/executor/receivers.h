@@ -48,7 +48,8 @@ class Receivers {
     std::shared_ptr<const Installed> installed;  // its code
     std::shared_ptr<ReceiverHost> host;          // of a receiver
     std::unique_ptr<FilePlanner> planner;        // of a planner
-    std::string directory;
+    proto::Source files;                         // what it reads
+    std::int64_t intervalMs = 0;
     std::string lastWarning;
     bool listing = false;
     std::unique_ptr<BlockTimes> times;
@@ -61,6 +62,7 @@ class Receivers {
   using SourcePtr = std::shared_ptr<Source>;
 
   SourcePtr find(std::uint32_t node, std::uint64_t incarnation) const;
+  void startPlanner(Source& source, const proto::StartReceiver& start);
   void startReceiver(const SourcePtr& source, const proto::StartReceiver& start);
   void collect(Source& source, bool all);
   void storeBlock(Source& source, CutBlock block);
