@@ -119,9 +119,10 @@ absl::Status spawn(const ProcessSpec& spec, Process& process) {
     return absl::UnavailableError(std::string(what) + " " + spec.arguments[0] + ": " + std::strerror(why));
   };
   FileActions actions;
-  OwnedFd farOut, farErr, farCrash, farLifeline;
-  actions.open(0, "/dev/null", O_RDONLY);
-  bool piped = addStream(actions, spec.out, spec.outFile, 1, process.out, farOut) &&
+  OwnedFd farIn, farOut, farErr, farCrash, farLifeline;
+  bool feeds = spec.in == ProcessSpec::Stream::kPipe;
+  if (!feeds) actions.open(0, "/dev/null", O_RDONLY);
+  bool piped = (!feeds || addPipe(actions, 0, false, process.in, farIn)) && addStream(actions, spec.out, spec.outFile, 1, process.out, farOut) &&
                addStream(actions, spec.err, spec.errFile, 2, process.err, farErr) &&
                (!spec.crashRecord || addPipe(actions, kCrashRecordFd, true, process.crashRecord, farCrash)) &&
                (!spec.lifeline || addPipe(actions, kLifelineFd, false, process.lifeline, farLifeline));

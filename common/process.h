@@ -40,6 +40,7 @@ struct ProcessSpec {
   std::vector<std::string> arguments;  // [0]: path of the program, or a name to be found in PATH
   std::vector<std::pair<std::string, std::string>> environment;  // beside ours
   std::string directory;                                         // empty: ours
+  Stream in = Stream::kNull;  // or kPipe
   Stream out = Stream::kInherit, err = Stream::kInherit;
   std::string outFile, errFile;  // kFile: appended to
   bool crashRecord = false;
@@ -51,6 +52,7 @@ struct SLUICE_INTERNAL Process {
   pid_t pid = -1;
   OwnedFd exit;         // a pidfd: readable when the child has ended
   OwnedFd lifeline;     // write end; closing it tells the child to leave
+  OwnedFd in;           // write end, if asked for
   OwnedFd out, err, crashRecord;  // read ends, if asked for
 
   void signal(int number) const;  // nothing if it is gone
@@ -60,7 +62,7 @@ struct SLUICE_INTERNAL Process {
   int wait();
 };
 
-// Thread-safe. The child has default signal handling, an empty signal mask, a process group of its own and /dev/null as input.
+// Thread-safe. The child has default signal handling, an empty signal mask and a process group of its own.
 SLUICE_INTERNAL absl::Status spawn(const ProcessSpec& spec, Process& process);
 
 // "exited with 3", "killed by signal 11 (Segmentation fault)".

@@ -12,19 +12,19 @@ namespace sluice::executor {
 
 namespace {
 
+NodePlace placeOfNode(const proto::Node& node, std::uint32_t partition, std::int64_t whenMs) {
+  return {node.name().c_str(), node.site().c_str(), node.id(), partition, whenMs};
+}
+
 // Enters a node's code for the length of a call. Left in place by an exception, so that whoever catches it sees where it came from.
 class InNode {
  public:
-  InNode(const proto::Node& node) : place_(currentPlace()), name_(place_.name), site_(place_.site) {
-    place_.name = node.name().c_str(), place_.site = node.site().c_str();
-  }
-  void leave() { place_.name = name_, place_.site = site_; }
-  void back(const proto::Node& node) { place_.name = node.name().c_str(), place_.site = node.site().c_str(); }
+  explicit InNode(const NodePlace& node) : place_(currentPlace().in), outer_(place_) { place_ = node; }
+  void leave() { place_ = outer_; }
 
  private:
-  Place& place_;
-  const char* name_;
-  const char* site_;
+  NodePlace& place_;
+  const NodePlace outer_;
 };
 
 class EmptyCursor final : public Cursor {
@@ -43,15 +43,18 @@ std::uint32_t sourcePartition(const proto::Node& node, ValueId id, const Facts& 
 
 class ReadSource final : public Cursor {
  public:
-  ReadSource(const proto::Node& node, const TaskInputs::Source& source, const TypeDesc* type, TaskRun& run, PinBag& pins)
-      : node_(node), partition_(sourcePartition(node, source.id, *run.spec().facts)), run_(run), source_(source.parts, type, run.spec().cautious, run.store(), pins) {}
+  ReadSource(const proto::Node& node, NodePlace place, const TaskInputs::Source& source, const TypeDesc* type, TaskRun& run, PinBag& pins)
+      : node_(node), place_(place), partition_(sourcePartition(node, source.id, *run.spec().facts)), id_(source.id), run_(run),
+        source_(node.source(), source.parts, type, run, pins) {
+    for (const auto& part : source.parts) told_ = told_ && part.input->records() != 0;
+  }
   ~ReadSource() override {
-    run_.countInput(source_.records(), source_.bytes());
+    run_.countInput(id_, source_.records(), source_.bytes(), told_);
     run_.reading(nullptr);
   }
   bool next(Chunk& out) override {
     run_.checkCancelled();
-    InNode in(node_);
+    InNode in(place_);
     run_.reading(&source_);
     run_.readingPartition({node_.uid(), partition_});
     bool got = source_.next(out);
@@ -61,14 +64,17 @@ class ReadSource final : public Cursor {
 
  private:
   const proto::Node& node_;
+  const NodePlace place_;
   const std::uint32_t partition_;
+  const ValueId id_;
+  bool told_ = true;
   TaskRun& run_;
   SourceCursor source_;
 };
 
 class RunStep final : public Cursor {
  public:
-  RunStep(const proto::Node& node, Operator* op, std::unique_ptr<Cursor> input, TaskRun& run)
+  RunStep(NodePlace node, Operator* op, std::unique_ptr<Cursor> input, TaskRun& run)
       : node_(node), op_(static_cast<StepOperator*>(op)), input_(std::move(input)), run_(run) {}
 
   bool next(Chunk& out) override {
@@ -97,7 +103,7 @@ class RunStep final : public Cursor {
 
  private:
   enum class State : std::uint8_t { kPull, kMore, kFinish, kEnded };
-  const proto::Node& node_;
+  const NodePlace node_;
   std::unique_ptr<StepOperator> op_;
   std::unique_ptr<Cursor> input_;
   TaskRun& run_;
@@ -108,14 +114,14 @@ class RunStep final : public Cursor {
 // One after the other; each is made when its turn comes.
 class Concat final : public Cursor {
  public:
-  Concat(Pipeline& pipeline, std::uint32_t node, std::vector<PlanView::Input> inputs, PinBag& pins)
-      : pipeline_(pipeline), node_(node), inputs_(std::move(inputs)), pins_(pins) {}
+  Concat(Pipeline& pipeline, std::uint32_t node, std::vector<PlanView::Input> inputs, BucketRange range, PinBag& pins)
+      : pipeline_(pipeline), node_(node), inputs_(std::move(inputs)), range_(range), pins_(pins) {}
   bool next(Chunk& out) override {
     for (;;) {
       if (current_ && current_->next(out)) return true;
       current_.reset();
       if (at_ == inputs_.size()) return false;
-      current_ = pipeline_.input(node_, inputs_[at_++], {}, pins_);
+      current_ = pipeline_.input(node_, inputs_[at_++], range_, pins_);
     }
   }
 
@@ -123,12 +129,13 @@ class Concat final : public Cursor {
   Pipeline& pipeline_;
   const std::uint32_t node_;
   const std::vector<PlanView::Input> inputs_;
+  const BucketRange range_;
   PinBag& pins_;
   std::unique_ptr<Cursor> current_;
   std::size_t at_ = 0;
 };
 
-// A narrow input of an operator that runs in passes.
+// A narrow input of an operator that runs in passes, of which only some keys are wanted though all are made.
 class OfBuckets final : public Cursor {
  public:
   OfBuckets(std::unique_ptr<Cursor> input, const TypeDesc& type, BucketRange range) : input_(std::move(input)), filter_(type, range) {}
@@ -151,10 +158,10 @@ class InputOfPull final : public Cursor {
   InputOfPull(std::unique_ptr<Cursor> input, TaskRun& run) : input_(std::move(input)), run_(run) {}
   bool next(Chunk& out) override {
     run_.checkCancelled();
-    Place& place = currentPlace();
-    const char *name = place.name, *site = place.site;
+    NodePlace& place = currentPlace().in;
+    const NodePlace puller = place;
     bool got = input_->next(out);
-    place.name = name, place.site = site;
+    place = puller;
     return got;
   }
 
@@ -163,13 +170,13 @@ class InputOfPull final : public Cursor {
   TaskRun& run_;
 };
 
-// A pull operator. One by key runs once for each of `passes` sets of buckets where its inputs would not fit into memory; each run has
-// an operator, cursors and pins of its own.
+// A pull operator. One by key runs once for each of `passes` sets of buckets of `range` where its inputs would not fit into memory; each
+// run has an operator, cursors and pins of its own.
 class RunPull final : public Cursor {
  public:
-  RunPull(Pipeline& pipeline, const proto::Node& node, std::vector<PlanView::Input> inputs, std::uint32_t passes, PinBag& pins)
-      : pipeline_(pipeline), node_(node), code_(pipeline.run().plan().codeOf(node.id())), inputs_(std::move(inputs)),
-        passes_(passes), ownPins_(passes > 1 && !(code_.type->flags & TypeDesc::kViews)), outer_(pins) {}
+  RunPull(Pipeline& pipeline, NodePlace node, std::vector<PlanView::Input> inputs, BucketRange range, std::uint32_t passes, PinBag& pins)
+      : pipeline_(pipeline), node_(node), code_(pipeline.run().plan().codeOf(node.node)), inputs_(std::move(inputs)),
+        range_(range), passes_(passes), ownPins_(passes > 1 && !(code_.type->flags & TypeDesc::kViews)), outer_(pins) {}
 
   bool next(Chunk& out) override {
     InNode in(node_);
@@ -191,14 +198,14 @@ class RunPull final : public Cursor {
  private:
   bool begin() {
     if (pass_ == passes_) return false;
-    std::uint32_t width = 64 / passes_;
-    BucketRange range{std::uint8_t(pass_ * width), std::uint8_t((pass_ + 1) * width)};
+    std::uint32_t width = range_.width() / passes_;
+    BucketRange range{std::uint8_t(range_.low + pass_ * width), std::uint8_t(range_.low + (pass_ + 1) * width)};
     ++pass_;
-    std::string_view captures = pipeline_.run().spec().template_->capturesOf(node_.id());
+    std::string_view captures = pipeline_.run().spec().template_->capturesOf(node_.node);
     op_.reset(static_cast<PullOperator*>(code_.op->make(captures.data(), captures.size())));
     for (const auto& input : inputs_) {
-      if (code_.op->form == OpDesc::Form::kStateful && input.parent == node_.id()) continue;
-      owned_.push_back(std::make_unique<InputOfPull>(pipeline_.input(node_.id(), input, range, ownPins_ ? pins_ : outer_), pipeline_.run()));
+      if (code_.op->form == OpDesc::Form::kStateful && input.parent == node_.node) continue;
+      owned_.push_back(std::make_unique<InputOfPull>(pipeline_.input(node_.node, input, range, ownPins_ ? pins_ : outer_), pipeline_.run()));
       cursors_.push_back(owned_.back().get());
     }
     return true;
@@ -209,9 +216,10 @@ class RunPull final : public Cursor {
   }
 
   Pipeline& pipeline_;
-  const proto::Node& node_;
+  const NodePlace node_;
   const NodeCode& code_;
   const std::vector<PlanView::Input> inputs_;
+  const BucketRange range_;
   const std::uint32_t passes_;
   const bool ownPins_;
   PinBag& outer_;
@@ -237,17 +245,35 @@ auto& findFrom(List& list, std::size_t& from, Match match) {
 // Tables are larger than the rows that they are made of.
 constexpr std::uint64_t kTableFactor = 2;
 
-std::uint32_t passesFor(Pipeline& pipeline, const proto::Node& node, const std::vector<PlanView::Input>& inputs) {
+std::uint32_t passesFor(Pipeline& pipeline, const proto::Node& node, const std::vector<PlanView::Input>& inputs, BucketRange range) {
   std::uint64_t bytes = 0;
   for (const auto& input : inputs) {
     if (input.exists && !pipeline.keyed(node.id(), input)) return 1;
-    bytes += pipeline.knownBytes(node.id(), input);
+    bytes += pipeline.knownBytes(node.id(), input, range);
   }
   std::uint64_t share = pipeline.run().memoryShare();
-  return std::uint32_t(std::min<std::uint64_t>(std::bit_ceil((bytes * kTableFactor + share - 1) / share + (bytes == 0)), 64));
+  return std::uint32_t(std::min<std::uint64_t>(std::bit_ceil((bytes * kTableFactor + share - 1) / share + (bytes == 0)), range.width()));
 }
 
 }  // namespace
+
+// Where the numbers are known only here: the driver has told those that it knew.
+void Pipeline::checkEqualPartitions(const NodePlace& place, const std::vector<PlanView::Input>& inputs) {
+  InNode in(place);
+  std::string counts;
+  bool equal = true;
+  std::uint32_t first = 0;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    std::uint32_t n = run_.plan().view.partitions(inputs[i].parent, inputs[i].whenMs, *run_.spec().facts);
+    if (i == 0) first = n;
+    equal = equal && n == first;
+    counts += (i == 0 ? "" : i + 1 == inputs.size() ? " and " : ", ") + std::to_string(n);
+  }
+  if (!equal) {
+    throwError(ErrorKind::kInvalidArgument, "its inputs have " + counts + " partitions, but must have the same number; use repartition or join");
+  }
+  in.leave();
+}
 
 const TaskInputs::Shuffle& Pipeline::shuffle(std::uint32_t consumer, const PlanView::Input& input) {
   ExchangeId id{consumer, input.edgeIndex};
@@ -264,15 +290,25 @@ const TaskInputs::Source& Pipeline::source(ValueId id) {
   return findFrom(run_.spec().inputs.sources, nextSource_, [&](const TaskInputs::Source& s) { return s.id == id; });
 }
 
-std::uint64_t Pipeline::knownBytes(std::uint32_t consumer, const PlanView::Input& input) {
+std::uint64_t Pipeline::knownBytes(std::uint32_t consumer, const PlanView::Input& input, BucketRange range) {
   std::uint64_t bytes = 0;
   if (!input.exists) return 0;
+  const PlanView& view = run_.plan().view;
+  const proto::Node& parent = view.node(input.parent);
   if (input.shuffle) {
     for (const RowsPtr& rows : shuffle(consumer, input).maps) bytes += rows ? rows->bytes : 0;
-  } else if (run_.plan().view.node(input.parent).keep().keep()) {
+  } else if (parent.keep().keep()) {
     bytes = kept({input.parent, input.whenMs, input.partition})->bytes;
+  } else if (parent.kind() == proto::NODE_SOURCE) {
+    for (const auto& part : source({input.parent, input.whenMs, input.partition}).parts) bytes += part.input->bytes();
+  } else {
+    // What a narrow input is made of: how much smaller or larger it is itself cannot be known.
+    for (const auto& below : view.inputs(input.parent, input.whenMs, input.partition, *run_.spec().facts)) {
+      bytes += knownBytes(input.parent, below, range);
+    }
+    return bytes;
   }
-  return bytes;
+  return bytes * range.width() / 64;
 }
 
 bool Pipeline::keyed(std::uint32_t consumer, const PlanView::Input& input) const {
@@ -290,32 +326,36 @@ std::unique_ptr<Cursor> Pipeline::input(std::uint32_t consumer, const PlanView::
   if (plan.view.node(input.parent).keep().keep()) {
     return std::make_unique<RowsCursor>(*type, kept({input.parent, input.whenMs, input.partition}), range, run_.store(), pins);
   }
-  auto cursor = node(input.parent, input.whenMs, input.partition, pins);
-  if (range.all()) return cursor;
+  if (range.all() || plan.view.node(input.parent).per_key()) return node(input.parent, input.whenMs, input.partition, range, pins);
+  auto cursor = node(input.parent, input.whenMs, input.partition, {}, pins);
   return std::make_unique<OfBuckets>(std::move(cursor), *plan.codeOf(input.parent).type, range);
 }
 
-std::unique_ptr<Cursor> Pipeline::node(std::uint32_t id, std::int64_t whenMs, std::uint32_t partition, PinBag& pins) {
+std::unique_ptr<Cursor> Pipeline::node(std::uint32_t id, std::int64_t whenMs, std::uint32_t partition, BucketRange range, PinBag& pins) {
   const PlanTemplate& plan = run_.plan();
   const proto::Node& node = plan.view.node(id);
   const NodeCode& code = plan.codeOf(id);
+  const NodePlace place = placeOfNode(node, partition, whenMs);
   if (node.kind() == proto::NODE_SOURCE) {
-    return std::make_unique<ReadSource>(node, source({id, whenMs, partition}), code.type, run_, pins);
+    return std::make_unique<ReadSource>(node, place, source({id, whenMs, partition}), code.type, run_, pins);
   }
   auto inputs = plan.view.inputs(id, whenMs, partition, *run_.spec().facts);
   switch (node.kind()) {
     case proto::NODE_STEP: {
       std::string_view captures = run_.spec().template_->capturesOf(id);
-      std::unique_ptr<Cursor> from = inputs.empty() ? std::make_unique<EmptyCursor>() : input(id, inputs[0], {}, pins);
-      return std::make_unique<RunStep>(node, code.op->make(captures.data(), captures.size()), std::move(from), run_);
+      std::unique_ptr<Cursor> from = inputs.empty() ? std::make_unique<EmptyCursor>() : input(id, inputs[0], range, pins);
+      return std::make_unique<RunStep>(place, code.op->make(captures.data(), captures.size()), std::move(from), run_);
     }
     case proto::NODE_PULL: {
-      std::uint32_t passes = code.op->form == OpDesc::Form::kPullByKey ? passesFor(*this, node, inputs) : 1;
-      return std::make_unique<RunPull>(*this, node, std::move(inputs), passes, pins);
+      if (node.equal_partitions()) checkEqualPartitions(place, inputs);
+      std::uint32_t passes = code.op->form == OpDesc::Form::kPullByKey ? passesFor(*this, node, inputs, range) : 1;
+      return std::make_unique<RunPull>(*this, place, std::move(inputs), range, passes, pins);
     }
+    case proto::NODE_CARTESIAN: return std::make_unique<RunPull>(*this, place, std::move(inputs), range, 1, pins);
     case proto::NODE_UNION:
     case proto::NODE_CONCAT:
-    case proto::NODE_COALESCE: return std::make_unique<Concat>(*this, id, std::move(inputs), pins);
+    case proto::NODE_PICK:
+    case proto::NODE_COALESCE: return std::make_unique<Concat>(*this, id, std::move(inputs), range, pins);
     default: throwError(ErrorKind::kInvalidArgument, "a node of a kind that this version does not know");
   }
 }
@@ -329,7 +369,7 @@ std::unique_ptr<Cursor> Pipeline::root() {
     ValueId id{stage.root, whenMs, spec.partition};
     return std::make_unique<RowsCursor>(*run_.plan().codeOf(stage.root).type, kept(id), BucketRange{}, run_.store(), run_.pins());
   }
-  return this->node(stage.root, whenMs, spec.partition, run_.pins());
+  return this->node(stage.root, whenMs, spec.partition, {}, run_.pins());
 }
 
 }  // namespace sluice::executor

@@ -12,17 +12,19 @@ class Pipeline {
   explicit Pipeline(TaskRun& run) : run_(run) {}
   // The records of the task's stage.
   std::unique_ptr<Cursor> root();
-  // Of a node's partition at a time, computed here. Objects that the cursors pin go into `pins`.
-  std::unique_ptr<Cursor> node(std::uint32_t id, std::int64_t whenMs, std::uint32_t partition, PinBag& pins);
+  // Of a node's partition at a time, computed here; of some keys only where the node makes its records key by key. Objects that the cursors
+  // pin go into `pins`.
+  std::unique_ptr<Cursor> node(std::uint32_t id, std::int64_t whenMs, std::uint32_t partition, BucketRange range, PinBag& pins);
   // Of one input of a node, limited to some keys.
   std::unique_ptr<Cursor> input(std::uint32_t consumer, const PlanView::Input& input, BucketRange range, PinBag& pins);
-  // Bytes that an input is known to have (segments and kept values), and whether it can be limited to some keys.
-  std::uint64_t knownBytes(std::uint32_t consumer, const PlanView::Input& input);
+  // Bytes of these keys that an input is made of (segments, kept values, sources), about; and whether it can be limited to some keys.
+  std::uint64_t knownBytes(std::uint32_t consumer, const PlanView::Input& input, BucketRange range);
   bool keyed(std::uint32_t consumer, const PlanView::Input& input) const;
 
   TaskRun& run() { return run_; }
 
  private:
+  void checkEqualPartitions(const NodePlace& place, const std::vector<PlanView::Input>& inputs);
   const TaskInputs::Shuffle& shuffle(std::uint32_t consumer, const PlanView::Input& input);
   const RowsPtr& kept(ValueId id);
   const TaskInputs::Source& source(ValueId id);
