@@ -1,6 +1,4 @@
 // sluice-submit: runs an application, here or on a cluster, and asks after submitted ones.
-#include <unistd.h>
-
 #include <cstdio>
 #include <random>
 #include <string>
@@ -214,34 +212,32 @@ class Submit {
     return settings_.get(conf::kWaitAppCompletion) ? waitFor(submitted.driver_id()) : kExitOk;
   }
 
+  // The master answers once the driver has ended.
   int waitFor(const std::string& id) {
-    for (;;) {
-      EnvelopePtr answer;
-      if (auto code = askStatus(id, false, answer)) return *code;
-      const auto& reply = answer->message.status_reply();
-      if (reply.state() == "FINISHED") return kExitOk;
-      if (reply.state() == "FAILED" || reply.state() == "KILLED" || reply.state() == "ERROR") {
-        return line_.fail(kExitFailed, id + " " + reply.state() + (reply.detail().empty() ? "" : ": " + reply.detail()));
-      }
-      ::sleep(1);
-    }
+    EnvelopePtr answer;
+    if (auto code = askStatus(id, Ask::kWhenOver, answer)) return *code;
+    const auto& reply = answer->message.status_reply();
+    if (reply.state() == "FINISHED") return kExitOk;
+    return line_.fail(kExitFailed, id + " " + reply.state() + (reply.detail().empty() ? "" : ": " + reply.detail()));
   }
 
   int askAfter() {
     bool kill = !flags_.kill.empty();
     EnvelopePtr answer;
     std::string id = kill ? flags_.kill : flags_.status;
-    if (auto code = askStatus(id, kill, answer)) return *code;
+    if (auto code = askStatus(id, kill ? Ask::kKill : Ask::kNow, answer)) return *code;
     const auto& reply = answer->message.status_reply();
     std::printf("%s %s%s\n", id.c_str(), reply.state().c_str(), reply.detail().empty() ? "" : (" " + reply.detail()).c_str());
     return kExitOk;
   }
 
-  std::optional<int> askStatus(const std::string& id, bool kill, EnvelopePtr& answer) {
+  enum class Ask { kNow, kWhenOver, kKill };
+  std::optional<int> askStatus(const std::string& id, Ask what, EnvelopePtr& answer) {
     MasterQuestion question;
     question.addresses = url_.addresses;
     question.complete = [&](const proto::Package&, proto::Message& message) {
-      kill ? message.mutable_kill()->set_id(id) : message.mutable_status()->set_id(id);
+      if (what == Ask::kKill) return message.mutable_kill()->set_id(id);
+      message.mutable_status()->set_id(id), message.mutable_status()->set_when_over(what == Ask::kWhenOver);
     };
     question.answers = [&](const proto::Message& message) { return message.has_status_reply() && message.status_reply().id() == id; };
     if (auto code = ask(question, answer)) return code;

@@ -6,6 +6,8 @@
 #include "master/batches.h"
 #include "master/executors.h"
 #include "master/jobs.h"
+#include "master/pools.h"
+#include "master/progress.h"
 #include "master/streams.h"
 #include "master/workers.h"
 
@@ -49,6 +51,7 @@ void readConf(const State& s, App& app, const proto::Submit& submit) {
     auto comma = master.find(',');
     app.maxFailures = comma == std::string::npos ? 1 : std::max(1u, std::uint32_t(std::atoi(master.c_str() + comma + 1)));
   }
+  app.fair = isFair(app.conf);
   app.driverTimeoutMs = s.options.driverTimeoutMs;
   if (app.conf.isSet("sluice.driver.timeout")) app.driverTimeoutMs = app.conf.get(conf::kDriverTimeout).milliseconds();
 }
@@ -182,8 +185,10 @@ void takeSubmit(State& s, Peer from, const proto::Submit& submit) {
 void driverSession(State& s, Peer driver, bool up) {
   for (auto& [id, app] : s.apps) {
     app->subscribers.erase(driver);
+    std::erase_if(app->waiters, [&](const auto& waiter) { return waiter.first == driver; });
     if (app->driver != driver) continue;
     app->driverUp = up;
+    if (!up) watch(s, *app, {});
     TimerName gone{kDriverTimer, app->id.value, 0};
     if (up) {
       s.effects.disarm(gone);
@@ -237,7 +242,7 @@ void endApp(State& s, App& app, bool failed, const std::string& why, bool killed
   }
   std::uint64_t sequence = s.commit(record);
   app.over = true;
-  for (std::uint32_t kind : {kDriverTimer, kReadyTimer, kDriverRestartTimer, kReleaseTimer}) s.effects.disarm({kind, app.id.value, 0});
+  for (std::uint32_t kind : {kDriverTimer, kReadyTimer, kDriverRestartTimer, kReleaseTimer, kProgressTimer}) s.effects.disarm({kind, app.id.value, 0});
   for (auto& executor : app.executors) {
     s.appOfExecutor.erase(executor->id.value);
     if (executor->phase == Executor::Phase::kGone) continue;
@@ -256,12 +261,19 @@ void endApp(State& s, App& app, bool failed, const std::string& why, bool killed
   if (killed && app.record->driver != 0 && worker != s.workers.end()) {
     s.send(worker->second.peer(), messageOf(&proto::Message::mutable_stop_driver, [&](proto::StopDriver& stop) { stop.set_driver(app.record->driver); }));
   }
+  for (const auto& [peer, id] : app.waiters) answerStatus(s, peer, id, app.record);
   if (failed || killed) s.log(app, killed ? "killed" : "failed: " + why);
   shareOut(s);  // to who waits
 }
 
-void takeStatus(State& s, Peer from, const std::string& id) {
-  if (id != kListAll && id != kMetrics) return answerStatus(s, from, id, recordOf(s, id));
+void takeStatus(State& s, Peer from, const proto::Status& status) {
+  const std::string& id = status.id();
+  if (id != kListAll && id != kMetrics) {
+    const AppRecord* record = recordOf(s, id);
+    App* app = record && !record->ended ? s.app(record->app) : nullptr;
+    if (status.when_over() && app) return void(app->waiters.emplace(from, id));
+    return answerStatus(s, from, id, record);
+  }
   s.send(from, messageOf(&proto::Message::mutable_status_reply, [&](proto::StatusReply& reply) {
            reply.set_id(id), reply.set_found(true);
            reply.set_detail(id == kMetrics ? measured(s) : describeApps(s));

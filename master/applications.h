@@ -12,7 +12,8 @@ void takeDriverDown(State& s, const proto::DriverDown& down);
 void driverGone(State& s, App& app, int exit, const std::string& how);
 void takeEndApp(State& s, App& app, const proto::EndApp& end);
 void endApp(State& s, App& app, bool failed, const std::string& why, bool killed);
-void takeStatus(State& s, Peer from, const std::string& id);
+// The answer waits for the end of the application if that is asked for; asked again in a new session.
+void takeStatus(State& s, Peer from, const proto::Status& status);
 void takeKill(State& s, Peer from, const std::string& id);
 void takeShare(App& app, const Envelope& envelope);
 void subscribe(State& s, App& app, Peer from, std::uint64_t position);

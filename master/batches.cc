@@ -1,12 +1,17 @@
 #include "master/batches.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
+#include "common/output_files.h"
 #include "master/checkpoints.h"
 #include "master/jobs.h"
+#include "master/pools.h"
 #include "master/printed.h"
 #include "master/publishing.h"
 #include "master/scheduler.h"
+#include "master/stream_events.h"
 #include "master/streams.h"
 
 namespace sluice::master {
@@ -27,14 +32,43 @@ bool isEmpty(const Instance& in) {
   return true;
 }
 
-std::uint64_t recordsOf(const proto::Allocated& allocated) {
-  std::uint64_t records = 0;
-  for (const auto& source : allocated.sources()) {
-    for (const auto& partition : source.partitions()) {
-      for (const auto& input : partition.inputs()) records += input.records();
-    }
+// Whether all that the node is made of is read again by a run that is restored: files and what stands in the plan, not what was received.
+bool comesAgain(const proto::Plan& plan, std::uint32_t node) {
+  if (plan.driver_planned()) return false;
+  std::set<std::uint32_t> above{node};
+  for (int i = plan.nodes_size() - 1; i >= 0; --i) {
+    const auto& at = plan.nodes(i);
+    if (!above.contains(at.id())) continue;
+    if (at.kind() == proto::NODE_SOURCE && at.source().kind() == proto::SOURCE_RECEIVER) return false;
+    for (const auto& edge : at.edges()) above.insert(edge.parent());
   }
-  return records;
+  return true;
+}
+
+// What each source gave to the batch. Blocks say how many records they have, files what was read of them (`in`: by whom; null: not known
+// any more).
+void countInputs(const proto::Plan& plan, const proto::Allocated& allocated, const Instance* in, Batch& batch) {
+  for (const auto& source : allocated.sources()) {
+    auto& counted = batch.inputs.emplace_back();
+    counted.set_node(source.node());
+    for (const auto& node : plan.nodes()) {
+      if (node.id() == source.node()) counted.set_name(node.name());
+    }
+    for (int p = 0; p < source.partitions_size(); ++p) {
+      std::uint64_t records = 0, bytes = 0;
+      for (const auto& input : source.partitions(p).inputs()) {
+        records += input.records(), bytes += input.bytes();
+        const std::string& file = input.file().path();
+        bool known = counted.files_size() > 0 && counted.files(counted.files_size() - 1) == file;
+        if (!file.empty() && !known) counted.add_files(file);
+      }
+      if (in) {
+        if (auto read = in->reads.find({source.node(), std::uint32_t(p)}); read != in->reads.end()) records = std::max(records, read->second.records);
+      }
+      counted.set_records(counted.records() + records), counted.set_bytes(counted.bytes() + bytes);
+    }
+    batch.records += counted.records();
+  }
 }
 
 void tellLines(State& s, App& app, std::uint64_t position, const std::string& text) {
@@ -47,6 +81,33 @@ void tellLines(State& s, App& app, std::uint64_t position, const std::string& te
   }
 }
 
+// The outputs of a batch that append to rolled files. After the last batch (`last`) their open files are finished.
+void addRolling(const App& app, const Stream& stream, const proto::Plan& plan, const proto::Decided& decided, bool last, Publication& files) {
+  const StreamRecord& record = *stream.record;
+  for (const auto& decision : decided.outputs()) {
+    if (!decision.abandoned().empty() || int(decision.output()) >= plan.outputs_size()) continue;
+    const auto& output = plan.outputs(int(decision.output()));
+    if (output.kind() != proto::OUTPUT_ROLLING) continue;
+    auto rolling = std::make_shared<proto::Publish::Rolling>();
+    rolling->set_output(decision.output()), rolling->set_directory(output.prefix()), rolling->set_finish(last);
+    rolling->set_roll_bytes(output.roll_bytes()), rolling->set_roll_age_ms(output.roll_age_ms()), rolling->set_extension(partExtension(output));
+    for (const auto& part : decision.parts()) {
+      if (!part.staged().empty()) rolling->add_staged(part.staged());
+    }
+    const std::string& checkpoint = plan.checkpoint_directory();
+    rolling->set_owner(checkpoint.empty() ? "application " + app.record->appId : "checkpoint " + checkpoint);
+    rolling->set_begun_ms(record.begunMs);
+    if (record.restoredMs != 0 && comesAgain(plan, output.node())) rolling->set_replayed_ms(record.restoredMs);
+    // Where nothing is restored from, only the last batch is of interest.
+    std::int64_t first = record.checkpoints.empty() ? std::max(record.restoredMs, record.zeroMs) : record.checkpoints.front().whenMs;
+    rolling->set_kept_ms(checkpoint.empty() ? decided.when_ms() : first);
+    Publication::File file;
+    file.output = decision.output(), file.rolling = std::move(rolling);
+    file.at = app.up.empty() ? kNowhere : app.up[decision.output() % app.up.size()];
+    files.files.push_back(std::move(file));
+  }
+}
+
 void decideOutput(const Instance& in, const proto::Output& planned, std::uint32_t position, const Instance::Output* prepared,
                   proto::OutputDecision& decision) {
   decision.set_output(position);
@@ -54,7 +115,7 @@ void decideOutput(const Instance& in, const proto::Output& planned, std::uint32_
   decision.set_abandoned(prepared->abandoned);
   if (!prepared->abandoned.empty()) return;
   if (planned.kind() == proto::OUTPUT_PRINT) decision.set_lines(printedBatch(in.whenMs, prepared->results, planned.limit()));
-  if (planned.kind() != proto::OUTPUT_FILES) return;
+  if (planned.kind() != proto::OUTPUT_FILES && planned.kind() != proto::OUTPUT_ROLLING) return;
   for (std::size_t p = 0; p < prepared->results.size(); ++p) {
     if (prepared->have[p]) *decision.add_parts() = prepared->results[p];
   }
@@ -77,7 +138,7 @@ void decide(State& s, App& app, Stream& stream) {
   }
   if (abandoned) cancelAtExecutors(s, app, *in);
   s.commit(record);
-  retire(app, *in, true);
+  retire(s, app, *in, true);
   stream.running = nullptr;
   BatchRecord& kept = stream.record->batches[in->whenMs];
   std::string text;
@@ -86,26 +147,32 @@ void decide(State& s, App& app, Stream& stream) {
   Batch& batch = stream.batches[in->whenMs];
   batch.began = in->started, batch.ended = s.now;
   batch.updates = std::move(in->updates);
-  batch.records = recordsOf(kept.allocated);
+  countInputs(plan, kept.allocated, in.get(), batch);
+  batch.order = in->order;
   s.measures.batchesDecided.add(), s.measures.batchRecords.add(batch.records);
   s.measures.batchDelay.observe(batch.began.us - in->whenMs * 1000);
   s.measures.batchTime.observe(batch.ended.us - batch.began.us);
   batch.files = publicationOf(app, plan, decided, in->id, kept.decidedSequence);
+  addRolling(app, stream, plan, decided, false, batch.files);
   for (const auto& output : decided.outputs()) {
     if (batch.error.empty()) batch.error = output.abandoned();
-    if (plan.outputs(int(output.output())).kind() == proto::OUTPUT_DRIVER) batch.functions.push_back(output.output());
+    auto kind = plan.outputs(int(output.output())).kind();
+    if (kind == proto::OUTPUT_DRIVER) batch.functions.push_back(output.output());
+    else if (kind != proto::OUTPUT_FILES || !output.abandoned().empty()) tellOutputEnded(s, app, stream, in->whenMs, output.output(), output.abandoned());
   }
   considerCheckpoint(s, app, stream);
 }
 
-void tellDone(State& s, App& app, const Stream& stream, std::int64_t whenMs, Batch& batch, bool stopped) {
+void tellDone(State& s, App& app, Stream& stream, std::int64_t whenMs, Batch& batch, bool stopped) {
   if (!app.driver) return;
+  tellCompleted(s, app, stream, whenMs, stopped ? batch.error : batch.files.error);
   s.send(*app.driver, messageOf(&proto::Message::mutable_batch_done, [&](proto::BatchDone& done) {
            done.set_app(app.id.value), done.set_stream(stream.number), done.set_when_ms(whenMs);
            done.set_error(batch.error), done.set_stopped(stopped), done.set_records(batch.records);
            done.set_scheduling_delay_us(std::max<std::int64_t>(batch.began.us - whenMs * 1000, 0));
            done.set_processing_us(batch.ended.us - batch.began.us);
            for (auto& update : batch.updates) *done.add_updates() = std::move(update);
+           for (auto& input : batch.inputs) *done.add_inputs() = std::move(input);
          }));
 }
 
@@ -115,6 +182,7 @@ void runFunction(State& s, App& app, Stream& stream, bool rerun) {
     if (batch.functions.empty()) continue;
     if (!app.driver || !app.driverUp) return;
     stream.functionRuns = true;
+    tellOutputBegun(s, app, stream, whenMs, batch.functions.front());
     s.send(*app.driver, messageOf(&proto::Message::mutable_run_output, [&](proto::RunOutput& run) {
              run.set_app(app.id.value), run.set_stream(stream.number), run.set_when_ms(whenMs), run.set_output(batch.functions.front());
              run.set_rerun(rerun);
@@ -145,8 +213,10 @@ bool startNextBatch(State& s, App& app, Stream& stream) {
   in->facts = stream.facts;
   in->allocatedSequence = record.allocatedSequence;
   in->properties = stream.record->properties;
+  schedule(app, *in, in->serial);
   prepareOutputs(s, app, *in, {});
   stream.running = in;
+  tellBegun(s, app, stream, *in);
   if (isEmpty(*in)) {
     for (auto& output : in->outputs) output.missing = 0;
   } else {
@@ -222,6 +292,11 @@ void publishBatches(State& s, App& app, Stream& stream) {
     auto first = stream.batches.begin();
     Batch& batch = first->second;
     if (!batch.filesBegun || !batch.files.done() || !batch.functions.empty()) return;
+    if (batch.last) {
+      if (!batch.files.error.empty()) s.log(app, batch.files.error);
+      stream.batches.erase(first);
+      return;
+    }
     if (batch.error.empty()) batch.error = batch.files.error;
     proto::JournalRecord record;
     auto& published = *record.mutable_published();
@@ -233,6 +308,23 @@ void publishBatches(State& s, App& app, Stream& stream) {
   }
 }
 
+bool finishRolledFiles(State& s, App& app, Stream& stream) {
+  if (std::exchange(stream.rolledUp, true)) return false;
+  const proto::Plan& plan = *stream.plan->plan;
+  proto::Decided none;
+  none.set_when_ms(stream.record->decidedMs);
+  for (int i = 0; i < plan.outputs_size(); ++i) none.add_outputs()->set_output(std::uint32_t(i));
+  Batch last;
+  last.last = true, last.files.after = s.journal.last();
+  last.files.instance.set_app(app.id.value), last.files.instance.set_stream(stream.number);
+  last.files.instance.set_generation(stream.record->generation), last.files.instance.set_when_ms(stream.record->decidedMs + 1);
+  addRolling(app, stream, plan, none, true, last.files);
+  if (last.files.files.empty()) return false;
+  stream.batches.emplace(stream.record->decidedMs + 1, std::move(last));
+  publishBatches(s, app, stream);
+  return !stream.batches.empty();
+}
+
 void takeOutputDone(State& s, App& app, Stream& stream, const proto::OutputDone& done) {
   auto found = stream.batches.find(done.when_ms());
   if (found == stream.batches.end() || found->second.functions.empty() || found->second.functions.front() != done.output()) return;
@@ -241,6 +333,7 @@ void takeOutputDone(State& s, App& app, Stream& stream, const proto::OutputDone&
   ended.set_app(app.id.value), ended.set_stream(stream.number), ended.set_when_ms(done.when_ms()), ended.set_output(done.output());
   ended.set_error(done.error());
   s.commit(record);
+  tellOutputEnded(s, app, stream, done.when_ms(), done.output(), done.error());
   if (found->second.error.empty()) found->second.error = done.error();
   found->second.functions.pop_front();
   stream.functionRuns = false;
@@ -257,10 +350,11 @@ void recallBatches(State& s, App& app, Stream& stream) {
     const proto::Plan& plan = planOf(stream, record);
     Batch& batch = stream.batches[whenMs];
     batch.began = batch.ended = s.now;
-    batch.records = recordsOf(record.allocated);
+    countInputs(plan, record.allocated, nullptr, batch);
     proto::InstanceId id;
     id.set_app(app.id.value), id.set_when_ms(whenMs), id.set_stream(stream.number), id.set_generation(stream.record->generation);
     batch.files = publicationOf(app, plan, record.decision, id, record.decidedSequence);
+    addRolling(app, stream, plan, record.decision, false, batch.files);
     std::string text;
     for (const auto& output : record.decision.outputs()) {
       text += output.lines();
@@ -277,7 +371,7 @@ void dropRunning(State& s, App& app, Stream& stream) {
   if (!stream.running) return;
   InstancePtr in = std::exchange(stream.running, nullptr);
   cancelAtExecutors(s, app, *in);
-  retire(app, *in, false);
+  retire(s, app, *in, false);
 }
 
 void dropFunctions(Stream& stream) {

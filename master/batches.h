@@ -13,6 +13,8 @@ void failBatch(State& s, App& app, Stream& stream, const proto::Failed& failed);
 
 // Files, driver functions, Published, as far as they can go.
 void publishBatches(State& s, App& app, Stream& stream);
+// The stream is over: the open files of its rolling outputs are finished. True: that has begun, and is to be waited for. Once.
+bool finishRolledFiles(State& s, App& app, Stream& stream);
 void takeOutputDone(State& s, App& app, Stream& stream, const proto::OutputDone& done);
 void rerunFunction(State& s, App& app, Stream& stream);  // the driver is a new one, or has a new session
 void recallBatches(State& s, App& app, Stream& stream);  // after a restart: those decided and not published

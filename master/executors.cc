@@ -8,6 +8,7 @@
 #include "master/batches.h"
 #include "master/checkpoints.h"
 #include "master/jobs.h"
+#include "master/progress.h"
 #include "master/publishing.h"
 #include "master/scheduler.h"
 #include "master/sources.h"
@@ -147,6 +148,7 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
   } else {
     resendRest(s, *app, executor);
   }
+  askForCounts(s, *app, executor);
   for (const auto& stored : report.receivers()) takeStored(s, *app, stored);
   checkReady(s, *app, false);
   if (!app->over) goOn(s, *app);
@@ -192,6 +194,7 @@ void loseExecutor(State& s, App& app, Executor& executor, const std::string& how
   freeExecutor(s, executor);
   membershipChanged(s, app);
   forgetExecutor(s, app, executor.index, crash);
+  app.watch.counts.erase(executor.index), app.watch.memory.erase(executor.index);
   for (auto& [number, stream] : app.streams) {
     std::erase_if(stream->restores, [&](const auto& sent) { return sent.first == executor.index; });
     loseCheckpoint(s, app, *stream, executor.index);

@@ -1,8 +1,10 @@
 // A batch or a job that runs.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -40,6 +42,9 @@ struct Instance {
   std::shared_ptr<const Facts> facts;
   std::uint64_t allocatedSequence = 0;
   std::shared_ptr<const Properties> properties;  // null: none
+  std::uint64_t order = 0;                       // in which executors run it, among those of its application
+  std::shared_ptr<const proto::Pool> pool;       // null: the application's mode is FIFO
+  std::vector<std::pair<const Template*, std::uint32_t>> firstStages;  // of the plans that it launched
 
   std::uint32_t k = 0;        // of the next Launch
   std::vector<RunPtr> own;    // by stage, at whenMs
@@ -54,7 +59,12 @@ struct Instance {
   std::vector<proto::Accumulate> updates;
   std::vector<Bytes> attachments;  // of results
   std::uint64_t inputRecords = 0, inputBytes = 0;
+  struct Read {
+    std::uint64_t records = 0, bytes = 0;
+  };
+  std::map<std::pair<std::uint32_t, std::uint32_t>, Read> reads;  // by source and partition, of this batch
   std::uint32_t crashes = 0, lost = 0;
+  std::vector<std::tuple<const Template*, std::uint32_t, std::uint32_t>> failedTasks;  // how many of a stage
   std::string failure, failureSite;  // of the instance as a whole
   Moment started;
   bool over = false;

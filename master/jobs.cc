@@ -1,10 +1,14 @@
 #include "master/jobs.h"
 
 #include <algorithm>
+#include <set>
 
 #include "common/plan_check.h"
+#include "master/pools.h"
+#include "master/progress.h"
 #include "master/publishing.h"
 #include "master/scheduler.h"
+#include "master/stages.h"
 
 namespace sluice::master {
 namespace {
@@ -22,10 +26,12 @@ void answer(State& s, App& app, std::uint64_t number, std::shared_ptr<Envelope> 
   if (app.driver) s.send(*app.driver, std::move(envelope), after);
 }
 
-void answerFailed(State& s, App& app, std::uint64_t number, proto::Domain domain, const std::string& message, const std::string& site) {
+void answerFailed(State& s, App& app, std::uint64_t number, proto::Domain domain, const std::string& message, const std::string& site,
+                  const std::vector<std::uint32_t>& stages = {}) {
   s.measures.jobsFailed.add();
   answer(s, app, number, messageOf(&proto::Message::mutable_job_failed, [&](proto::JobFailed& failed) {
            failed.set_number(number), failed.set_domain(domain), failed.set_message(message), failed.set_site(site);
+           for (std::uint32_t stage : stages) failed.add_stages(stage);
          }));
 }
 
@@ -54,7 +60,7 @@ void decideFiles(State& s, App& app, const InstancePtr& job) {
   std::uint64_t sequence = s.commit(record);
   auto& files = app.jobFiles[job->whenMs] = publicationOf(app, *job->plan->plan, decided, job->id, sequence);
   app.decidedJobs[job->whenMs] = job;
-  retire(app, *job, true);
+  retire(s, app, *job, true);
   publish(s, app, files);
   settleJobFiles(s, app, job->whenMs);
 }
@@ -72,6 +78,7 @@ void finish(State& s, App& app, const InstancePtr& job) {
     }
   }
   for (auto& update : job->updates) *done->add_updates() = std::move(update);
+  for (std::uint32_t stage : stagesOf(app, *job)) done->add_stages(stage);
   envelope->attachments = std::move(job->attachments);
   bool held = std::any_of(done->results().begin(), done->results().end(), [](const auto& r) { return r.attachment() < 0 && r.rows() > 0; });
   answer(s, app, done->number(), std::move(envelope));
@@ -83,12 +90,12 @@ void finish(State& s, App& app, const InstancePtr& job) {
   app.held.pop_front();
 }
 
-std::string_view propertyOf(const Instance& job, std::string_view key) {
-  if (!job.properties) return {};
-  for (const auto& property : *job.properties) {
-    if (property.key() == key) return property.value();
-  }
-  return {};
+// Jobs of a batch's functions run as the batch itself does, before the batches that began meanwhile.
+std::uint64_t orderOf(const App& app, const proto::RunJob& request, std::uint64_t own) {
+  auto stream = app.streams.find(request.stream());
+  if (request.batch_ms() == 0 || stream == app.streams.end()) return own;
+  auto batch = stream->second->batches.find(request.batch_ms());
+  return batch == stream->second->batches.end() || batch->second.order == 0 ? own : batch->second.order;
 }
 
 std::uint64_t killAfterMs(const App& app, const Instance& job) {
@@ -117,6 +124,37 @@ void forgetTemplates(App& app) {
   std::sort(byUse.begin(), byUse.end());
   byUse.resize(std::min(byUse.size(), app.templates.size() - kTemplatesKept / 2));
   for (const auto& [use, hash] : byUse) app.templates.erase(hash);
+}
+
+bool readsBatches(const proto::Plan& plan) {
+  return std::any_of(plan.nodes().begin(), plan.nodes().end(), [](const auto& node) {
+    return std::any_of(node.edges().begin(), node.edges().end(), [](const auto& edge) { return edge.as_of_ms() != 0; });
+  });
+}
+
+// A batch whose data a job reads though it has been let go; 0: none. Without this nothing would be found, and the answer would be wrong.
+std::int64_t releasedBatch(const Stream& stream, const PlanView& view) {
+  std::vector<std::pair<std::uint32_t, std::int64_t>> open;
+  std::set<std::pair<std::uint32_t, std::int64_t>> seen;
+  for (const auto& node : view.plan().nodes()) {
+    for (const auto& edge : node.edges()) {
+      if (edge.as_of_ms() != 0) open.emplace_back(edge.parent(), edge.as_of_ms());
+    }
+  }
+  while (!open.empty()) {
+    auto [id, at] = open.back();
+    open.pop_back();
+    const auto& node = view.node(id);
+    if (node.slide_ms() == 0 || at <= stream.facts->zeroMs || !seen.emplace(id, at).second) continue;
+    if (auto mark = stream.marks.find(id); mark != stream.marks.end()) {
+      if (at < mark->second) return at;
+      continue;  // whatever it is made of is there as well
+    }
+    for (const auto& edge : node.edges()) {
+      if (edge.parent() != id) open.emplace_back(edge.parent(), at - edge.first_shift_ms());
+    }
+  }
+  return 0;
 }
 
 void runJob(State& s, App& app, const EnvelopePtr& envelope) {
@@ -157,13 +195,17 @@ void runJob(State& s, App& app, const EnvelopePtr& envelope) {
   job->id.set_run(std::uint32_t(s.journal.term()));
   job->plan = plan, job->captures = captures ? captures : plan->captures;
   job->facts = app.facts;
-  bool readsStream = std::any_of(plan->plan->nodes().begin(), plan->plan->nodes().end(), [](const auto& n) { return n.as_of_ms() != 0; });
-  if (auto stream = app.streams.find(request.stream()); readsStream && stream != app.streams.end() && stream->second->facts) {
+  if (auto stream = app.streams.find(request.stream()); readsBatches(*plan->plan) && stream != app.streams.end() && stream->second->facts) {
     job->facts = stream->second->facts;
+    if (std::int64_t gone = releasedBatch(*stream->second, plan->view)) {
+      return answerFailed(s, app, number, proto::DOMAIN_LOST,
+                          "the data of batch " + std::to_string(gone) + " ms has been let go; let the StreamingContext remember longer (remember(duration))", "");
+    }
   }
   job->placement = placementOf(s, app, job->facts->defaultPartitions);
   if (request.properties_size() > 0) job->properties = {envelope, &request.properties()};
   job->started = s.now;
+  schedule(app, *job, orderOf(app, request, job->serial));
   prepareOutputs(s, app, *job, {request.partitions().begin(), request.partitions().end()});
   app.instances[{whenMs, request.stream()}] = job;
   advance(s, app, *job);
@@ -186,15 +228,15 @@ void settleJob(State& s, App& app, const InstancePtr& job) {
   bool files = std::any_of(job->plan->plan->outputs().begin(), job->plan->plan->outputs().end(),
                            [](const auto& output) { return output.kind() == proto::OUTPUT_FILES; });
   if (files) return decideFiles(s, app, job);
-  retire(app, *job, true);
+  retire(s, app, *job, true);
   finish(s, app, job);
 }
 
 void failJob(State& s, App& app, const InstancePtr& job, const proto::Failed& failed) {
   if (job->over) return;
   cancelAtExecutors(s, app, *job, failed.domain() == proto::DOMAIN_CANCELLED ? killAfterMs(app, *job) : 0);
-  retire(app, *job, false);
-  answerFailed(s, app, std::uint64_t(-job->whenMs), failed.domain(), failed.message(), failed.site());
+  retire(s, app, *job, false);
+  answerFailed(s, app, std::uint64_t(-job->whenMs), failed.domain(), failed.message(), failed.site(), stagesOf(app, *job));
   release(s, app, *job);
   // Another job may have waited for what this one was making.
   auto others = app.instances;
@@ -219,6 +261,26 @@ void cancelJob(State& s, App& app, const proto::CancelJob& cancel) {
     InstancePtr job = instance;
     return failJob(s, app, job, cancelled);
   }
+}
+
+void answerPart(State& s, App& app, const proto::AskPart& ask) {
+  if (!app.driver) return;
+  auto envelope = std::make_shared<Envelope>();
+  auto& part = *envelope->message.mutable_job_part();
+  part.set_request(ask.request());
+  for (const auto& [key, job] : app.instances) {
+    if (!job->job || job->whenMs != -std::int64_t(ask.number()) || job->outputs.empty()) continue;
+    const auto& output = job->outputs.front();
+    part.set_partitions(std::uint32_t(output.wanted.empty() ? output.have.size() : output.wanted.size()));
+    for (std::size_t p = 0; p < output.results.size(); ++p) {
+      if (!output.have[p] || !output.results[p].staged().empty()) continue;
+      auto& result = *part.add_results() = output.results[p];
+      if (result.attachment() < 0) continue;
+      envelope->attachments.push_back(job->attachments[std::size_t(result.attachment())]);
+      result.set_attachment(std::int32_t(envelope->attachments.size()) - 1);
+    }
+  }
+  s.send(*app.driver, std::move(envelope));
 }
 
 void settleJobFiles(State& s, App& app, std::int64_t whenMs) {

@@ -9,6 +9,8 @@ void runJob(State& s, App& app, const EnvelopePtr& envelope);
 void startJobsToCome(State& s, App& app);
 // Key (app, number). Of a job that is over: its results were fetched from the executors that held them.
 void cancelJob(State& s, App& app, const proto::CancelJob& cancel);
+// Answers with the results that are prepared; they may be lost again, and others come.
+void answerPart(State& s, App& app, const proto::AskPart& ask);
 // Its tasks are prepared, or it has failed: goes on or ends.
 void settleJob(State& s, App& app, const InstancePtr& job);
 void failJob(State& s, App& app, const InstancePtr& job, const proto::Failed& failed);

@@ -8,7 +8,7 @@
 namespace sluice::master {
 namespace {
 
-constexpr std::size_t kSeenFiles = 10'000;
+constexpr std::int64_t kRememberMs = 60'000;  // of sources that do not say
 constexpr std::size_t kDecidedJobs = 64;
 
 }  // namespace
@@ -17,6 +17,14 @@ std::int64_t StreamRecord::cutOf(const CheckpointRecord& checkpoint, const proto
   if (node.slide_ms() <= 0) return checkpoint.whenMs;
   std::int64_t at = checkpoint.whenMs == restoredMs ? resumedMs : checkpoint.whenMs;
   return zeroMs + (at - zeroMs) / node.slide_ms() * node.slide_ms();
+}
+
+std::int64_t StreamRecord::seenFrom(std::uint32_t node, std::int64_t whenMs) const {
+  std::int64_t remember = 0;
+  for (const auto& planned : plan->nodes()) {
+    if (planned.id() == node) remember = planned.source().remember_ms();
+  }
+  return whenMs - (remember ? remember : kRememberMs) - 2 * plan->interval_ms();
 }
 
 AppRecord* JournalState::app(std::uint64_t id) {
@@ -80,8 +88,13 @@ void JournalState::applyAccepted(const proto::BlocksAccepted& accepted) {
   for (const auto& block : accepted.blocks()) {
     source.waiting.push_back({block, accepted.after_ms()});
     if (!block.has_file()) continue;
-    source.seenFiles.push_back(block.file().path());
-    if (source.seenFiles.size() > kSeenFiles) source.seenFiles.pop_front();
+    // Ranges of one file come one after the other.
+    if (!source.seenFiles.empty() && source.seenFiles.back().path == block.file().path()) continue;
+    source.seenFiles.push_back({block.file().path(), accepted.listed_ms()});
+  }
+  if (accepted.listed_ms() != 0) {
+    std::int64_t from = found->seenFrom(accepted.node(), accepted.listed_ms());
+    while (!source.seenFiles.empty() && source.seenFiles.front().whenMs < from) source.seenFiles.pop_front();
   }
   source.nextSequence = accepted.first_sequence() + std::uint64_t(accepted.blocks_size());
 }
@@ -127,6 +140,7 @@ absl::Status JournalState::apply(std::uint64_t sequence, const proto::JournalRec
         s = {};
         s.generation = r.generation(), s.zeroMs = r.zero_ms(), s.restoredMs = r.restored_ms();
         s.resumedMs = r.resumed_ms() ? r.resumed_ms() : r.zero_ms();
+        s.begunMs = r.begun_ms() ? r.begun_ms() : r.zero_ms();
         s.plan = std::make_shared<proto::Plan>(r.plan());
         s.captures = std::make_shared<proto::Captures>(r.captures());
         if (r.properties_size() > 0) s.properties = std::make_shared<google::protobuf::RepeatedPtrField<proto::Property>>(r.properties());

@@ -26,6 +26,12 @@ struct BatchRecord {
   bool published = false;
 };
 
+// A file that a planner offered, and the batch that it was looked for.
+struct SeenFile {
+  std::string path;
+  std::int64_t whenMs = 0;
+};
+
 // A receiver or planner, over all its incarnations.
 struct SourceRecord {
   struct Waiting {
@@ -36,7 +42,7 @@ struct SourceRecord {
   std::uint64_t executor = 0;
   std::uint64_t nextSequence = 0;
   std::deque<Waiting> waiting;       // accepted, not allocated
-  std::deque<std::string> seenFiles;  // the newest ones
+  std::deque<SeenFile> seenFiles;  // as far back as its window reaches
 };
 
 struct CheckpointRecord {
@@ -46,7 +52,7 @@ struct CheckpointRecord {
 
 struct StreamRecord {
   std::uint64_t generation = 0;
-  std::int64_t zeroMs = 0, restoredMs = 0, resumedMs = 0;
+  std::int64_t zeroMs = 0, restoredMs = 0, resumedMs = 0, begunMs = 0;
   std::shared_ptr<const proto::Plan> plan;
   std::shared_ptr<const proto::Captures> captures;
   std::shared_ptr<const google::protobuf::RepeatedPtrField<proto::Property>> properties;  // of its batches; null: none
@@ -59,6 +65,8 @@ struct StreamRecord {
   bool ended = false;
   std::string error;
 
+  // How far back files that were seen are of interest: a batch's window, and one interval more.
+  std::int64_t seenFrom(std::uint32_t node, std::int64_t whenMs) const;
   // The version of the node that the checkpoint holds: that of its last grid time. A restored one is known under the node's last grid
   // time that is not run again, however long the stream was down.
   std::int64_t cutOf(const CheckpointRecord& checkpoint, const proto::Node& node) const;

@@ -5,9 +5,11 @@
 #include "master/checkpoints.h"
 #include "master/executors.h"
 #include "master/jobs.h"
+#include "master/progress.h"
 #include "master/publishing.h"
 #include "master/scheduler.h"
 #include "master/sources.h"
+#include "master/stages.h"
 #include "master/state.h"
 #include "master/streams.h"
 #include "master/workers.h"
@@ -86,6 +88,10 @@ void fromDriver(State& s, Peer from, const EnvelopePtr& envelope) {
   switch (m.body_case()) {
     case proto::Message::kRunJob: return withApp(m.run_job().app(), [&](App& app) { runJob(s, app, envelope); });
     case proto::Message::kCancelJob: return withApp(m.cancel_job().app(), [&](App& app) { cancelJob(s, app, m.cancel_job()); });
+    case proto::Message::kCancelStage: return withApp(m.cancel_stage().app(), [&](App& app) { cancelStage(s, app, m.cancel_stage()); });
+    case proto::Message::kKillTask: return withApp(m.kill_task().app(), [&](App& app) { killTask(s, app, m.kill_task()); });
+    case proto::Message::kWatch: return withApp(m.watch().app(), [&](App& app) { watch(s, app, m.watch()); });
+    case proto::Message::kAskPart: return withApp(m.ask_part().app(), [&](App& app) { answerPart(s, app, m.ask_part()); });
     case proto::Message::kUnpersist: return withApp(m.unpersist().app(), [&](App& app) { unpersist(s, app, m.unpersist()); });
     case proto::Message::kShare: return withApp(m.share().app(), [&](App& app) { takeShare(app, *envelope); });
     case proto::Message::kStartStream: return withApp(m.start_stream().app(), [&](App& app) { startStream(s, app, envelope); });
@@ -97,6 +103,10 @@ void fromDriver(State& s, Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kDrain:
       return withApp(m.drain().app(), [&](App& app) {
         if (Stream* stream = streamOf(app, m.drain().stream())) drain(s, app, *stream, m.drain().now());
+      });
+    case proto::Message::kWatchStream:
+      return withApp(m.watch_stream().app(), [&](App& app) {
+        if (Stream* stream = streamOf(app, m.watch_stream().stream())) watchStream(*stream, m.watch_stream().on());
       });
     case proto::Message::kEndApp: return withApp(m.end_app().app(), [&](App& app) { takeEndApp(s, app, m.end_app()); });
     case proto::Message::kSubscribe:
@@ -117,6 +127,9 @@ void dispatch(State& s, Peer from, const EnvelopePtr& envelope) {
       if (App* app = s.app(m.kept_copied().app())) takeCopy(*app, m.kept_copied());
       return;
     case proto::Message::kReport: return takeReport(s, from, envelope);
+    case proto::Message::kTaskCounts:
+      if (App* app = s.app(m.task_counts().app())) takeTaskCounts(s, *app, m.task_counts());
+      return;
     case proto::Message::kPublished: return takePublished(s, m.published());
     case proto::Message::kCheckpointWritten:
       if (App* app = s.app(m.checkpoint_written().app())) takeWritten(s, *app, m.checkpoint_written());
@@ -125,7 +138,7 @@ void dispatch(State& s, Peer from, const EnvelopePtr& envelope) {
       if (App* app = s.app(m.restored().app())) takeRestored(s, *app, m.restored());
       return;
     case proto::Message::kSubmit: return takeSubmit(s, from, m.submit());
-    case proto::Message::kStatus: return takeStatus(s, from, m.status().id());
+    case proto::Message::kStatus: return takeStatus(s, from, m.status());
     case proto::Message::kKill: return takeKill(s, from, m.kill().id());
     case proto::Message::kEnrol: return takeRegister(s, from, m.enrol());
     case proto::Message::kHeartbeat: return takeHeartbeat(s, m.heartbeat());
@@ -157,6 +170,7 @@ void timer(State& s, TimerName name) {
       if (!startDriver(s, *app->record)) s.effects.arm(name, s.now + Milliseconds(app->driverDelayMs));
       return;
     case kReleaseTimer: return flushReleased(s, *app);
+    case kProgressTimer: return progressTimer(s, *app);
     default: return;
   }
 }

@@ -4,6 +4,9 @@
 #include <limits>
 #include <tuple>
 
+#include "master/progress.h"
+#include "master/stages.h"
+
 namespace sluice::master {
 namespace {
 
@@ -586,6 +589,9 @@ void Pass::fill(proto::Launch& launch, const Group& group, const proto::Launch& 
   if (common.marks_size()) *launch.mutable_marks() = common.marks();
   for (const auto& route : moved_) *launch.add_moved() = route;
   if (in_.properties) *launch.mutable_properties() = *in_.properties;
+  if (in_.pool) *launch.mutable_pool() = *in_.pool;
+  launch.set_order(in_.order);
+  launch.set_first_stage(firstStage(app_, in_, *group.plan));
 }
 
 void Pass::send() {
@@ -612,12 +618,9 @@ void Pass::send() {
         told->set_node(entry.node), told->set_below_ms(mark->second);
       }
     }
-    std::int64_t asOfMs = 0;  // of a job that reads a batch: one for all its nodes
-    for (const auto& node : group.plan->plan->nodes()) asOfMs = std::max(asOfMs, node.as_of_ms());
     for (std::int64_t when : group.whens) {
       for (const auto& reach : group.plan->reach) {
-        // A value of an earlier batch, made again, reaches as far back from its own time.
-        std::int64_t at = !reach.absolute ? when - reach.back : when > 0 ? when - (asOfMs - reach.back) : reach.back;
+        std::int64_t at = reach.absolute ? reach.back : when - reach.back;
         auto found = in_.facts->sources.find({reach.node, at});
         if (found == in_.facts->sources.end()) continue;
         auto* count = common.add_counts();
@@ -638,6 +641,7 @@ void Pass::send() {
       s_.send(executor.peer(), std::move(out.envelope));
     }
   }
+  if (!groups_.empty()) progressed(s_, app_);
 }
 
 }  // namespace sluice::master

@@ -60,7 +60,7 @@ std::vector<Retained> retention(const proto::Plan& plan, const RetentionFacts& f
       auto it = positions.find(edge.parent());
       if (it == positions.end() || edge.parent() == node.id()) continue;
       auto& ask = found[std::size_t(it->second)].askMs;
-      ask = std::min(ask, here.computeMs - greatestShift(edge));
+      ask = std::min(ask, edge.as_of_ms() != 0 ? edge.as_of_ms() : here.computeMs - greatestShift(edge));
     }
   }
   std::vector<Retained> result;

@@ -4,6 +4,7 @@
 
 #include "common/fail_point.h"
 #include "master/pass.h"
+#include "master/progress.h"
 
 namespace sluice::master {
 namespace {
@@ -43,6 +44,13 @@ void lose(Instance* in, Run& run, std::uint32_t partition) {
   if (!output || !done) return;
   output->have[partition] = false;
   if (isWanted(*output, partition)) ++output->missing;
+}
+
+void countFailure(Instance& in, const Run& run) {
+  for (auto& [plan, stage, failed] : in.failedTasks) {
+    if (plan == run.plan.get() && stage == run.stage) return void(++failed);
+  }
+  in.failedTasks.emplace_back(run.plan.get(), run.stage, 1);
 }
 
 void addRetry(Instance& in, Run& run, std::uint32_t partition, std::uint32_t avoid, bool cautious) {
@@ -181,6 +189,13 @@ void takePrepared(State& s, App& app, Instance& in, const Envelope& envelope) {
     if (ofTask && counted[prepared.update_tasks(i)]) in.updates.push_back(prepared.updates(i));
   }
   in.inputRecords += prepared.input_records(), in.inputBytes += prepared.input_bytes();
+  for (const auto& read : prepared.reads()) {
+    if (read.when_ms() != in.whenMs) continue;
+    // Read by several stages, or in a second attempt: counted once, and as far as it was read.
+    auto& known = in.reads[{read.node(), read.partition()}];
+    known.records = std::max(known.records, read.records()), known.bytes = std::max(known.bytes, read.bytes());
+  }
+  progressed(s, app);
   if (!in.blocked.empty()) advance(s, app, in);
 }
 
@@ -207,9 +222,10 @@ Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed
       if (kept->parts[missing.partition()].state == PartState::kDone) lose(nullptr, *kept, missing.partition());
     }
     if (++in.lost > kLostLimit) return Verdict::kFailed;
-  } else {
+  } else if (failed.domain() != proto::DOMAIN_CANCELLED) {  // killed on request: that is nobody's fault
     s.log(app, "task failed (" + failed.site() + ", partition " + std::to_string(failed.partition()) + ", attempt " +
                    std::to_string(failed.attempt()) + ", executor " + std::to_string(failed.executor()) + "): " + failed.message());
+    countFailure(in, *run);
     if (++part.failures >= app.maxFailures) return Verdict::kFailed;
     addRetry(in, *run, failed.partition(), executor->index, failed.domain() == proto::DOMAIN_USER);
   }
@@ -241,8 +257,9 @@ bool abandonBelow(Instance& in, std::uint32_t stage, const std::string& why) {
   return true;
 }
 
-void retire(App& app, Instance& in, bool done) {
+void retire(State& s, App& app, Instance& in, bool done) {
   in.over = true;
+  noteEnd(s, app, in, done);
   for (const auto& run : in.used) {
     if (run->unfinished == 0) continue;
     bool exchange = run->shape().sink == Stage::Sink::kExchange;
@@ -258,6 +275,7 @@ void retire(App& app, Instance& in, bool done) {
   }
   in.blocked.clear(), in.retries.clear(), in.sent.clear();
   app.instances.erase({in.whenMs, in.id.stream()});
+  progressed(s, app);
 }
 
 void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& crash) {

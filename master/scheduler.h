@@ -40,7 +40,7 @@ bool complete(const Instance& instance);
 bool abandonBelow(Instance& instance, std::uint32_t stage, const std::string& why);
 
 // The instance is over: its map outputs count as present (done) or as gone.
-void retire(App& app, Instance& instance, bool done);
+void retire(State& s, App& app, Instance& instance, bool done);
 
 // All that the executor held is gone. `crash`: its user code ended the process; charged to the instances that ran there.
 void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& crash);

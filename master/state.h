@@ -8,6 +8,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "common/conf.h"
@@ -27,6 +29,7 @@ enum TimerKind : std::uint32_t {
   kReadyTimer,           // (app): the wait for ordered executors is over
   kDriverRestartTimer,   // (app)
   kReleaseTimer,         // (app)
+  kProgressTimer,        // (app)
 };
 
 struct Executor {
@@ -51,11 +54,22 @@ struct Shared {
   bool whole() const { return bytes.size() == size; }
 };
 
+// What the driver wants to know of its jobs, while it watches.
+struct Watch {
+  // (instance's time and stream, template, stage, time)
+  using StageKey = std::tuple<std::int64_t, std::uint32_t, std::uint64_t, std::uint32_t, std::int64_t>;
+  bool on = false, first = false, dirty = false, armed = false;
+  std::map<std::uint32_t, std::map<StageKey, proto::TaskCounts::Stage>> counts;       // by executor, by index
+  std::map<std::uint32_t, std::pair<std::uint64_t, std::uint64_t>> memory;  // used, and budget
+  std::vector<proto::Progress::Job> ended;                                  // since the last message
+};
+
 struct App {
   AppId id;
   AppRecord* record = nullptr;
   Settings conf;
   std::uint32_t maxFailures = 4;
+  bool fair = false;  // sluice.scheduler.mode
   std::int64_t driverTimeoutMs = 60'000;
   std::optional<Peer> driver;
   bool driverUp = false;
@@ -76,7 +90,7 @@ struct App {
   Values values;
   std::shared_ptr<Facts> facts;  // of jobs that read no stream
   std::map<std::pair<std::int64_t, std::uint32_t>, InstancePtr> instances;  // live ones, by time and stream
-  std::uint32_t serials = 0;
+  std::uint32_t serials = 0, stagesMade = 0;
   std::deque<EnvelopePtr> jobsToCome;  // until it is ready
   std::map<std::int64_t, Publication> jobFiles;  // decided jobs, by time
   std::map<std::int64_t, InstancePtr> decidedJobs;
@@ -87,6 +101,8 @@ struct App {
   std::deque<InstancePtr> held;  // jobs whose results are still to be fetched from executors
   std::map<std::uint32_t, std::unique_ptr<Stream>> streams;
   std::map<Peer, std::uint64_t> subscribers;
+  std::set<std::pair<Peer, std::string>> waiters;  // for its end, and by which id they know it
+  Watch watch;
   bool over = false;
 
   Executor* executor(std::uint64_t id) const {

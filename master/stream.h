@@ -20,6 +20,7 @@ struct Receiver {
   std::uint32_t node = 0;
   std::uint32_t at = kNowhere;  // executor, by index; kNowhere: waits for one
   std::int64_t sealedMs = 0;
+  std::int64_t listedMs = 0;  // a planner: batches for which its directory was listed; 0: none
   bool closing = false, stopped = false;
   EnvelopePtr start;  // for a new session
 };
@@ -33,6 +34,9 @@ struct Batch {
   std::string error;                    // of the first failed output
   std::vector<proto::Accumulate> updates;
   std::uint64_t records = 0;
+  std::vector<proto::BatchInput> inputs;  // by source
+  bool last = false;  // no batch: what is to be done with files when a stream ends
+  std::uint64_t order = 0;  // of its instance: jobs of its functions have the same
 };
 
 struct PendingCheckpoint {
@@ -65,13 +69,16 @@ struct Stream {
   PendingCheckpoint checkpoint;
   bool draining = false;
   bool lastCheckpoint = false;     // of a graceful stop: asked for
+  bool rolledUp = false;           // of a graceful stop: rolled files are told to be finished
   std::string stopError;           // why it stops, if it failed
-  std::vector<std::string> seenFiles;  // before this start
+  std::vector<SeenFile> seenFiles;  // before this start
   // Marks that become true with the sync of a record, and those that are.
   std::deque<std::pair<std::uint64_t, std::vector<Retained>>> marksToCome;
   absl::flat_hash_map<std::uint32_t, std::int64_t> marks;
   std::map<std::int64_t, std::vector<proto::Input>> blocks;  // allocated, by batch, until the mark of their source passes it
   std::map<std::uint32_t, std::vector<proto::Input::BlockRef>> freed;  // blocks to be told as released, by executor
+  bool events = false;                                   // the driver has listeners
+  std::map<std::int64_t, proto::StreamEvent::Batch> told;  // to them, of batches that are not over
   std::uint32_t marksUntold = 0;  // times that marks rose since executors were last told
 };
 

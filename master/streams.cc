@@ -8,6 +8,7 @@
 #include "master/checkpoints.h"
 #include "master/scheduler.h"
 #include "master/sources.h"
+#include "master/stream_events.h"
 
 namespace sluice::master {
 namespace {
@@ -124,6 +125,7 @@ void begin(State& s, App& app, Stream& stream, const proto::Manifest* manifest) 
   std::int64_t nowMs = s.now.time().milliseconds();
   begun.set_generation(manifest ? manifest->generation() + 1 : 1);
   begun.set_zero_ms(manifest ? manifest->zero_ms() : nowMs / plan.interval_ms() * plan.interval_ms());
+  begun.set_begun_ms(nowMs);
   begun.set_default_partitions(manifest ? manifest->default_partitions() : app.defaultPartitions);
   if (manifest) {
     // Batches that were missed are run only if their input can be had: where it stands in the plan, or follows from the time.
@@ -142,7 +144,9 @@ void begin(State& s, App& app, Stream& stream, const proto::Manifest* manifest) 
     taken.set_app(app.id.value), taken.set_stream(stream.number), taken.set_when_ms(manifest->when_ms());
     for (auto file : manifest->files()) file.set_node(nodes[file.node()]), *taken.add_files() = file;
     sequence = s.commit(kept);
-    stream.seenFiles.assign(manifest->seen_files().begin(), manifest->seen_files().end());
+    for (int i = 0; i < manifest->seen_files_size(); ++i) {
+      stream.seenFiles.push_back({manifest->seen_files(i), i < manifest->seen_ms_size() ? manifest->seen_ms(i) : manifest->when_ms()});
+    }
     for (const auto& source : manifest->unallocated()) {
       if (!stream.record->sources.contains(source.node())) continue;
       proto::JournalRecord waiting;
@@ -154,6 +158,7 @@ void begin(State& s, App& app, Stream& stream, const proto::Manifest* manifest) 
   }
   wire(app, stream, *stream.record);
   answerStarted(s, app, stream, "", sequence);
+  tellStarted(s, app, stream);
   runStream(s, app, stream);
 }
 
@@ -212,6 +217,7 @@ void allocate(State& s, App& app, Stream& stream, std::int64_t whenMs, bool ever
   }
   s.commit(record);
   addFacts(stream, whenMs, allocated);
+  tellSubmitted(s, app, stream, whenMs);
 }
 
 // False: it has to wait.
@@ -235,6 +241,7 @@ bool allocateNext(State& s, App& app, Stream& stream) {
 // ---- ending ----
 
 void finishStream(State& s, App& app, Stream& stream) {
+  stream.told.clear();
   stream.phase = Stream::Phase::kStopped;
   s.effects.disarm({kTickTimer, app.id.value, stream.number});
   s.effects.disarm({kSealTimer, app.id.value, stream.number});
@@ -257,6 +264,7 @@ void endIfDone(State& s, App& app, Stream& stream) {
   if (!stream.draining || stream.running || !stream.batches.empty()) return;
   if (!allStopped(stream) || anyWaiting(stream) || stream.record->allocatedMs < stream.dueMs) return;
   if (stream.checkpoint.whenMs != 0) return;
+  if (finishRolledFiles(s, app, stream)) return;
   if (!stream.lastCheckpoint) {
     stream.lastCheckpoint = true;
     takeCheckpoint(s, app, stream, true);
@@ -273,6 +281,7 @@ void startStream(State& s, App& app, const EnvelopePtr& envelope) {
   if (stream && stream->record && stream->phase != Stream::Phase::kStopped) {
     answerStarted(s, app, *stream, "", s.journal.last());
     stream->askedMs = 0;
+    watchStream(*stream, envelope->message.start_stream().events());
     rerunFunction(s, app, *stream);
     return pump(s, app, *stream);
   }
@@ -280,6 +289,7 @@ void startStream(State& s, App& app, const EnvelopePtr& envelope) {
   stream = std::make_unique<Stream>();
   stream->number = number;
   stream->request = envelope;
+  stream->events = envelope->message.start_stream().events();
   if (envelope->message.start_stream().plan().interval_ms() <= 0) {
     stream->phase = Stream::Phase::kStopped;
     return answerStarted(s, app, *stream, "a stream needs a batch interval above 0 ms", 0);
@@ -347,6 +357,11 @@ void resumeStream(State& s, App& app, Stream& stream) {
   stream.phase = Stream::Phase::kWaiting;
 }
 
+void watchStream(Stream& stream, bool on) {
+  stream.events = on;
+  if (!on) stream.told.clear();
+}
+
 void tick(State& s, App& app, Stream& stream) {
   if (stream.phase != Stream::Phase::kRunning || stream.draining) return;
   stream.dueMs = std::max(stream.dueMs, gridDown(s.now.time().milliseconds(), stream.record->zeroMs, stream.intervalMs));
@@ -368,6 +383,7 @@ void pump(State& s, App& app, Stream& stream) {
     }
   }
   publishBatches(s, app, stream);
+  completeCheckpoint(s, app, stream);
   if (stream.phase == Stream::Phase::kRunning || stream.phase == Stream::Phase::kStopping) endIfDone(s, app, stream);
 }
 

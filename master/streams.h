@@ -12,6 +12,9 @@ void takeRestored(State& s, App& app, const proto::Restored& restored);
 // After a restart of the master: goes on where the journal ends.
 void resumeStream(State& s, App& app, Stream& stream);
 
+// Whether the driver wants StreamEvents.
+void watchStream(Stream& stream, bool on);
+
 void tick(State& s, App& app, Stream& stream);
 // Does whatever can be done now: allocates, runs, publishes, ends. Called after anything that may have changed that.
 void pump(State& s, App& app, Stream& stream);

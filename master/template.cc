@@ -33,12 +33,14 @@ Template::Template(std::shared_ptr<const proto::Plan> p, std::shared_ptr<const p
   for (const auto& stage : view.stages()) shapeStage(stage);
   std::vector<int> readers(view.stages().size());
   for (const auto& stage : view.stages()) {
-    for (std::uint32_t parent : stage.parents) ++readers[parent];
+    // Two tasks of one stage may read the same reducer.
+    const StageShape& shape = shapes[stage.index];
+    for (std::uint32_t parent : stage.parents) readers[parent] += !shape.aligned && shape.repeats ? 2 : 1;
   }
   for (std::size_t i = 0; i < shapes.size(); ++i) shapes[i].oneReader = readers[i] <= 1;
   for (const auto& node : plan->nodes()) {
     bool source = node.kind() == proto::NODE_SOURCE && node.source().kind() != proto::SOURCE_STATIC;
-    if (source || node.keep().keep() || node.as_of_ms() != 0 || node.slide_ms() != 0) timeless = false;
+    if (source || node.keep().keep() || node.slide_ms() != 0) timeless = false;
   }
   timelessReads.resize(shapes.size());
   findReach();
@@ -61,10 +63,19 @@ void Template::shapeStage(const Stage& stage) {
 
 void Template::walk(std::uint32_t id, StageShape& shape, std::vector<bool>& seen) {
   auto at = std::size_t(view.position(id));
-  if (seen[at]) return;
+  if (seen[at]) {
+    shape.repeats = true;
+    return;
+  }
   seen[at] = true;
   const auto& node = plan->nodes(int(at));
-  if (node.kind() == proto::NODE_UNION || node.kind() == proto::NODE_COALESCE) shape.aligned = false;
+  switch (node.kind()) {
+    case proto::NODE_CARTESIAN: shape.repeats = true; [[fallthrough]];
+    case proto::NODE_UNION:
+    case proto::NODE_PICK:
+    case proto::NODE_COALESCE: shape.aligned = false; break;
+    default: break;
+  }
   for (const auto& edge : node.edges()) {
     if (edge.exchange() != proto::EXCHANGE_NONE || edge.parent() == id) continue;
     if (view.node(edge.parent()).keep().keep()) continue;
@@ -82,7 +93,6 @@ void Template::findReach() {
     Reach here = open.back();
     open.pop_back();
     const auto& node = view.node(here.node);
-    if (node.as_of_ms() != 0 && !here.absolute) here.absolute = true, here.back = node.as_of_ms();
     if (!seen.insert(here).second) continue;
     if (node.kind() == proto::NODE_SOURCE) {
       if (node.source().kind() != proto::SOURCE_STATIC) found.insert(here);
@@ -92,7 +102,8 @@ void Template::findReach() {
       if (edge.parent() == here.node) continue;
       for (std::uint32_t i = 0; i < std::max(edge.shifts(), 1u); ++i) {
         std::int64_t shift = edge.first_shift_ms() + std::int64_t(i) * edge.shift_step_ms();
-        open.push_back({edge.parent(), here.absolute ? here.back - shift : here.back + shift, here.absolute});
+        if (edge.as_of_ms() != 0) open.push_back({edge.parent(), edge.as_of_ms(), true});
+        else open.push_back({edge.parent(), here.absolute ? here.back - shift : here.back + shift, here.absolute});
       }
     }
   }

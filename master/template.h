@@ -41,6 +41,7 @@ struct Reach {
 
 struct StageShape {
   bool aligned = true;   // partition p reads partition p of everything: no union, no coalesce on the way
+  bool repeats = false;  // its pipeline comes to a node on two ways, or to one partition from several of its own
   bool oneReader = true; // of an exchange: a single stage reads it, so its reducers may move freely
   bool broadcast = false; // its exchange goes to every executor
   std::vector<std::uint32_t> below;  // stages that it needs, itself included

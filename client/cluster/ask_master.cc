@@ -37,6 +37,7 @@ class Asker final : public LinkHandler {
 
  private:
   void onSession(Peer, bool up) override {
+    since_ = SystemClock::read();  // from now on a new session is waited for
     if (!up) return;
     if (question_.files.empty()) return put();
     package_.begin(*link_);

@@ -2,10 +2,13 @@
 #include <sluice/sluice.h>
 #include <sluice/streaming.h>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -34,6 +37,36 @@ SLUICE_APPLICATION(NeverEnds) {
     for (volatile bool on = true; on;) {
     }
   });
+}
+
+// Fifty records at once, and fifty a little later.
+struct TwiceFifty : sluice::Receiver<int> {
+  void onStart() override {
+    for (int half = 0; half < 2; ++half) {
+      for (int i = 0; i < 50; ++i) store(i);
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    }
+    std::puts("all received");
+    std::fflush(stdout);
+  }
+};
+
+// A function of the driver that takes long over each batch: SlowStream MILLISECONDS
+SLUICE_APPLICATION(SlowStream) {
+  auto ssc = stream("SlowStream");
+  std::atomic<long> seen{0};
+  long delay = args.number(0);
+  ssc.receiverStream<TwiceFifty>().foreachRDD([&](const sluice::RDD<int>& rdd) {
+    long n = rdd.count();
+    if (n == 0) return;
+    std::puts("working");
+    std::fflush(stdout);
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay));
+    std::printf("seen %ld\n", seen += n);
+  });
+  ssc.start();
+  ssc.awaitTermination();
+  std::puts("ended");
 }
 
 SLUICE_APPLICATION(NoOutput) {

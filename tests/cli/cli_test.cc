@@ -215,6 +215,57 @@ TEST(Application, CtrlCEndsABatchJob) {
   }
 }
 
+// A stream that works on its first batch while more has come in, and is told to stop.
+struct SlowStream {
+  SlowStream(const std::string& ms, Words flags = {}) : driver([&] {
+    Words words = {"sluice-submit", "--master", "local[2]", "--class", "SlowStream"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    words.insert(words.end(), {library("cli_applications"), ms});
+    return words;
+  }()) {
+    driver.waitForLine("working");
+    driver.waitForLine("all received");
+  }
+  Program driver;
+  bool said(const std::string& line) const {
+    auto lines = driver.lines();
+    return std::find(lines.begin(), lines.end(), line) != lines.end();
+  }
+};
+
+TEST(Application, TheFirstSignalLetsAStreamFinish) {
+  for (int number : {SIGINT, SIGTERM}) {
+    SlowStream stream("600");
+    stream.driver.signal(number);
+    EXPECT_EQ(stream.driver.wait(), 0) << stream.driver.describe();
+    EXPECT_TRUE(stream.said("seen 100")) << stream.driver.describe();
+    EXPECT_TRUE(stream.said("ended"));
+  }
+}
+
+TEST(Application, TheSecondSignalEndsItNow) {
+  SlowStream stream("60000");
+  stream.driver.signal(SIGTERM);
+  stream.driver.signal(SIGTERM);
+  EXPECT_EQ(stream.driver.wait(), 128 + SIGTERM) << stream.driver.describe();
+}
+
+TEST(Application, TheFirstSignalDoesNotLetItFinishIfTheSettingsSaySo) {
+  SlowStream stream("600", {"--conf", "sluice.streaming.stopGracefullyOnShutdown=false"});
+  stream.driver.signal(SIGTERM);
+  EXPECT_EQ(stream.driver.wait(), 0) << stream.driver.describe();
+  EXPECT_FALSE(stream.said("seen 100")) << stream.driver.describe();
+  EXPECT_TRUE(stream.said("ended"));
+}
+
+TEST(Application, AGracefulStopHasADeadline) {
+  SlowStream stream("1500", {"--conf", "sluice.streaming.gracefulStopTimeout=200ms"});
+  stream.driver.signal(SIGTERM);
+  EXPECT_EQ(stream.driver.wait(), 0) << stream.driver.describe();
+  EXPECT_FALSE(stream.said("seen 100")) << stream.driver.describe();
+  EXPECT_NE(stream.driver.describe().find("the graceful stop did not end within 200 ms"), std::string::npos) << stream.driver.describe();
+}
+
 // ---- clusters ----
 
 TEST(Cluster, MasterThatIsNotThere) {

@@ -94,6 +94,9 @@ class Desk : public Effects {
     tell({Role::kClient, 9}, Fleet::messageOf(&proto::Message::mutable_status, [&](proto::Status& status) { status.set_id(id); }));
     return to({Role::kClient, 9}, proto::Message::kStatusReply).back().status_reply();
   }
+  void waitForEnd(Peer client, const std::string& id) {
+    tell(client, Fleet::messageOf(&proto::Message::mutable_status, [&](proto::Status& status) { status.set_id(id), status.set_when_over(true); }));
+  }
   void driverDown(std::uint64_t worker, std::uint64_t driver, int exit) {
     tell({Role::kWorker, worker}, Fleet::messageOf(&proto::Message::mutable_driver_down, [&](proto::DriverDown& down) {
            down.set_driver(driver), down.set_exit(exit), down.set_how("exit " + std::to_string(exit));
@@ -315,6 +318,45 @@ TEST(MasterApplication, ARestartForgetsWhatIsOverAndKeepsWhatIsNot) {
 TEST(MasterApplication, ANewerJournalIsRefused) {
   Desk desk;
   EXPECT_FALSE(desk.machine->replay(99, proto::JournalRecord()).ok());
+}
+
+TEST(MasterApplication, WhoWaitsForAnEndIsToldOnce) {
+  Desk desk;
+  desk.worker(1, 2);
+  auto submitted = desk.submit({Role::kClient, 9}, 1, {}, true);
+  Peer first{Role::kClient, 10}, second{Role::kClient, 11}, gone{Role::kClient, 12}, late{Role::kClient, 13};
+  auto answers = [&](Peer client) { return desk.to(client, proto::Message::kStatusReply); };
+  desk.waitForEnd(first, submitted.driver_id());
+  desk.waitForEnd(first, submitted.driver_id());  // asked again
+  desk.waitForEnd(second, submitted.app_id());
+  desk.waitForEnd(gone, submitted.driver_id());
+  desk.machine->onSession(gone, false, desk.now);
+  EXPECT_TRUE(answers(first).empty());
+  desk.driverDown(1, submitted.driver(), 0);
+  ASSERT_EQ(answers(first).size(), 1u);
+  EXPECT_EQ(answers(first)[0].status_reply().state(), "FINISHED");
+  EXPECT_EQ(answers(first)[0].status_reply().id(), submitted.driver_id());
+  ASSERT_EQ(answers(second).size(), 1u);
+  EXPECT_EQ(answers(second)[0].status_reply().id(), submitted.app_id());
+  EXPECT_TRUE(answers(gone).empty());
+  desk.waitForEnd(late, submitted.driver_id());
+  ASSERT_EQ(answers(late).size(), 1u) << "it is over already";
+  desk.waitForEnd(late, "driver-7");
+  EXPECT_FALSE(answers(late).back().status_reply().found());
+}
+
+TEST(MasterApplication, WhoWaitsForAnEndIsToldOfFailuresAndKills) {
+  Desk desk;
+  desk.worker(1, 2);
+  Peer client{Role::kClient, 10};
+  auto failing = desk.submit({Role::kClient, 9}, 1, {}, true);
+  desk.waitForEnd(client, failing.driver_id());
+  desk.driverDown(1, failing.driver(), 3);
+  EXPECT_EQ(desk.to(client, proto::Message::kStatusReply).back().status_reply().state(), "FAILED");
+  auto killed = desk.submit({Role::kClient, 9}, 2, {}, true);
+  desk.waitForEnd(client, killed.driver_id());
+  desk.tell({Role::kClient, 9}, Fleet::messageOf(&proto::Message::mutable_kill, [&](proto::Kill& kill) { kill.set_id(killed.driver_id()); }));
+  EXPECT_EQ(desk.to(client, proto::Message::kStatusReply).back().status_reply().state(), "KILLED");
 }
 
 }  // namespace

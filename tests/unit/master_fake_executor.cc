@@ -13,6 +13,10 @@ void FakeExecutor::on(const EnvelopePtr& envelope) {
     facts_.defaultPartitions = install.epoch().default_partitions();
   } else if (m.has_cancel_instance()) {
     cancels.push_back(m.cancel_instance());
+  } else if (m.has_stop_task()) {
+    stops.push_back(m.stop_task());
+  } else if (m.has_watch_tasks()) {
+    watches.push_back(m.watch_tasks().on());
   } else if (m.has_launch()) {
     const auto& launch = m.launch();
     if (!launched_.insert({launch.instance().when_ms(), launch.instance().stream(), launch.instance().run(), launch.k()}).second) return;
@@ -53,11 +57,7 @@ void FakeExecutor::on(const EnvelopePtr& envelope) {
     }
   } else if (m.has_publish()) {
     published.push_back(m.publish());
-    fleet_.tell({Role::kExecutor, id_}, Fleet::messageOf(&proto::Message::mutable_published, [&](proto::Published& done) {
-                  *done.mutable_instance() = m.publish().instance();
-                  done.set_executor(id_);
-                  for (const auto& file : m.publish().files()) done.add_outputs(file.output());
-                }));
+    if (fleet_.answerPublish) answer(m.publish());
   } else if (m.has_release()) {
     releases.push_back(m.release());
     for (const auto& mark : m.release().marks()) release(mark);
@@ -101,6 +101,15 @@ void FakeExecutor::release(const proto::Mark& mark) {
   };
   std::erase_if(inbound_, [&](const auto& s) { return ofNode(std::get<0>(s.first), std::get<1>(s.first)); });
   std::erase_if(outbound_, [&](const auto& s) { return ofNode(std::get<0>(s.first), std::get<1>(s.first)); });
+}
+
+void FakeExecutor::answer(const proto::Publish& publish) {
+  fleet_.tell({Role::kExecutor, id_}, Fleet::messageOf(&proto::Message::mutable_published, [&](proto::Published& done) {
+                *done.mutable_instance() = publish.instance();
+                done.set_executor(id_);
+                for (const auto& file : publish.files()) done.add_outputs(file.output());
+                for (const auto& rolling : publish.rolling()) done.add_outputs(rolling.output());
+              }));
 }
 
 void FakeExecutor::seal(std::uint32_t node, std::int64_t when, std::vector<proto::Input> blocks, bool stopped) {
@@ -192,6 +201,11 @@ void FakeExecutor::run(const Task& task, const TaskReads& reads) {
   *prepared->mutable_instance() = task.instance;
   prepared->set_k(task.k), prepared->set_executor(id_);
   auto* tasks = prepared->mutable_tasks();
+  for (const auto& id : reads.sources) {
+    if (fleet_.recordsRead == 0) break;
+    auto* read = prepared->add_reads();
+    read->set_node(id.node), read->set_when_ms(id.whenMs), read->set_partition(id.partition), read->set_records(fleet_.recordsRead);
+  }
   tasks->add_stage(task.stage), tasks->add_when_ms(task.when), tasks->add_partition(task.partition), tasks->add_attempt(task.attempt);
   if (stage.sink == Stage::Sink::kExchange) {
     const auto& edge = task.view->node(stage.exchange.node).edges(int(stage.exchange.edge));
@@ -222,7 +236,7 @@ void FakeExecutor::run(const Task& task, const TaskReads& reads) {
       envelope->attachments.push_back(Bytes::of(std::to_string(value)));
     } else if (output.kind() == proto::OUTPUT_PRINT) {
       result->add_lines("(" + std::to_string(value) + ")");
-    } else if (output.kind() == proto::OUTPUT_FILES) {
+    } else if (output.kind() == proto::OUTPUT_FILES || output.kind() == proto::OUTPUT_ROLLING) {
       result->set_staged("/staged/" + std::to_string(task.partition) + "-" + std::to_string(task.attempt));
     }
   }

@@ -51,7 +51,10 @@ class FakeExecutor {
   std::vector<proto::Publish> published;
   std::vector<proto::Launch> launches;
   std::vector<proto::CancelInstance> cancels;
+  std::vector<proto::StopTask> stops;
+  std::vector<bool> watches;
   void tellAgain();
+  void answer(const proto::Publish& publish);
   std::size_t pending() const { return tasks_.size(); }
   std::string stuck() const;
   void seal(std::uint32_t node, std::int64_t when, std::vector<proto::Input> blocks = {}, bool stopped = false);

@@ -273,7 +273,8 @@ class Fleet : public Effects {
   std::string printed;
   std::uint64_t durable = 0;
   bool holdResults = false;  // executors keep them, as large ones
-  bool autoSync = true, answerDriver = true, paused = false, shuffled = false;
+  std::uint64_t recordsRead = 0;  // of each partition of a source; 0: nothing is said
+  bool autoSync = true, answerDriver = true, answerPublish = true, paused = false, shuffled = false;
   std::mt19937_64 random;
   // Lets a task fail: returns the domain and message, or nothing.
   std::function<std::optional<proto::Failed>(std::uint64_t executor, const Stage&, std::int64_t when, std::uint32_t partition, std::uint32_t attempt)>

@@ -280,6 +280,38 @@ TEST(MasterJob, ACancelledJobFailsAsCancelled) {
   }
 }
 
+TEST(MasterJob, TellsWhatIsThereOfAJobThatRuns) {
+  PlanMaker p(15);
+  auto plan = p.output(p.step(p.constant(6))).plan;
+  Fleet calm;
+  calm.runJob(1, plan);
+  auto whole = calm.results(1);
+  Fleet fleet;
+  fleet.paused = true;
+  fleet.runJob(1, plan);
+  auto ask = [&](std::uint64_t number) {
+    fleet.driver(Fleet::messageOf(&proto::Message::mutable_ask_part, [&](proto::AskPart& ask) { ask.set_app(1), ask.set_number(number), ask.set_request(number + 10); }));
+    return fleet.toDriver.back();
+  };
+  EXPECT_EQ(ask(1)->message.job_part().results_size(), 0);
+  EXPECT_EQ(ask(1)->message.job_part().partitions(), 6u);
+  fleet.executors[2]->runReady();
+  fleet.settle();
+  for (int i = 0; i < 2; ++i) {  // it is not taken away by being asked for
+    auto part = ask(1);
+    EXPECT_EQ(part->message.job_part().request(), 11u);
+    ASSERT_EQ(part->message.job_part().results_size(), 2);
+    for (const auto& result : part->message.job_part().results()) {
+      EXPECT_EQ(part->attachments.at(std::size_t(result.attachment())).view(), whole[result.partition()]);
+    }
+  }
+  EXPECT_EQ(ask(7)->message.job_part().partitions(), 0u) << "nobody's job";
+  fleet.paused = false;
+  fleet.settle();
+  EXPECT_EQ(fleet.results(1), whole);
+  EXPECT_EQ(ask(1)->message.job_part().results_size(), 0) << "it is over";
+}
+
 TEST(MasterJob, AJobThatHasNotBegunCanBeCancelled) {
   Fleet fleet(0);
   fleet.runJob(1, wordCount());
@@ -308,6 +340,51 @@ TEST(MasterJob, AJobThatMayBeInterruptedSaysHowLongItIsWaitedFor) {
     ASSERT_EQ(executor->cancels.size(), 1u);
     EXPECT_EQ(executor->cancels[0].kill_after_ms(), 300u);
   }
+}
+
+// What the Launches of job `number` say of its place among others.
+proto::Launch launchOf(const Fleet& fleet, std::uint64_t number) {
+  for (const auto& launch : fleet.executors.at(1)->launches) {
+    if (launch.instance().when_ms() == -std::int64_t(number)) return launch;
+  }
+  return {};
+}
+void runInPool(Fleet& fleet, std::uint64_t number, const std::string& pool) {
+  fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
+               run.set_app(1), run.set_number(number), run.set_template_hash(11);
+               *run.mutable_plan() = wordCount();
+               auto* property = run.add_properties();
+               property->set_key("sluice.scheduler.pool"), property->set_value(pool);
+             }));
+  fleet.settle();
+}
+
+TEST(MasterJob, JobsAreOrderedAsTheyCome) {
+  Fleet fleet;
+  runInPool(fleet, 1, "web");
+  runInPool(fleet, 2, "web");
+  EXPECT_FALSE(launchOf(fleet, 1).has_pool()) << "FIFO knows no pools";
+  EXPECT_LT(launchOf(fleet, 1).order(), launchOf(fleet, 2).order());
+  EXPECT_EQ(launchOf(fleet, 1).first_stage(), 0u);
+  EXPECT_EQ(launchOf(fleet, 2).first_stage(), 2u) << "stages are numbered over the application";
+}
+
+TEST(MasterJob, InFairModeAJobHasAPool) {
+  Fleet fleet(3, 2, {"sluice.scheduler.mode=fair", "sluice.scheduler.pool.web.weight=3", "sluice.scheduler.pool.web.minShare=2",
+                     "sluice.scheduler.pool.web.mode=FAIR"});
+  runInPool(fleet, 1, "web");
+  runInPool(fleet, 2, "other");
+  fleet.runJob(3, wordCount());
+  auto pool = [&](std::uint64_t number) { return launchOf(fleet, number).pool(); };
+  EXPECT_EQ(pool(1).name(), "web");
+  EXPECT_EQ(pool(1).weight(), 3u);
+  EXPECT_EQ(pool(1).min_share(), 2u);
+  EXPECT_TRUE(pool(1).fair());
+  EXPECT_EQ(pool(2).name(), "other");
+  EXPECT_EQ(pool(2).weight(), 1u);
+  EXPECT_EQ(pool(2).min_share(), 0u);
+  EXPECT_FALSE(pool(2).fair());
+  EXPECT_EQ(pool(3).name(), "default");
 }
 
 TEST(MasterJob, ARepeatedRequestGetsTheSameAnswer) {

@@ -31,12 +31,14 @@ struct Task {
   std::shared_ptr<const Installed> installed;
   std::uint32_t k = 0;
   std::uint64_t captures = 0;
+  std::shared_ptr<const proto::Launch> launch;
+  std::shared_ptr<const TaskSpec> spec;  // while it runs
   const PlanView& view() const { return installed->plan->view; }
   TaskReads reads;
 };
 using TaskPtr = std::shared_ptr<Task>;
 
-enum TimerKind : std::uint32_t { kReportTimer = 1, kReceiverTimer, kRestartTimer, kFetchTimer, kReapTimer };
+enum TimerKind : std::uint32_t { kReportTimer = 1, kReceiverTimer, kRestartTimer, kFetchTimer, kReapTimer, kCountTimer };
 
 struct Control {
   const Options options;

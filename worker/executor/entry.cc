@@ -65,7 +65,7 @@ absl::Status loadImages(const proto::StartExecutor& order, const std::string& pa
     if (i == 0 || isLibraryFile(path)) paths.push_back(path);  // as the driver did
   }
   std::string name = order.package().images_size() ? order.package().images(0).name() : "";
-  currentPlace().name = "loading", currentPlace().site = name.c_str();
+  currentPlace().in = {"loading", name.c_str()};
   auto status = ImageTable::load(paths, images);
   currentPlace() = {};
   return status;

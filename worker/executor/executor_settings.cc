@@ -9,7 +9,6 @@ void applySettings(const Settings& settings, Options& options) {
   options.blockInterval = settings.get(conf::kBlockInterval);
   options.receiverRestartDelay = settings.get(conf::kReceiverRestartDelay);
   options.receiverMaxRate = double(settings.find(conf::kReceiverMaxRate).value_or(0));
-  options.minRemember = settings.get(conf::kMinRememberDuration);
 }
 
 RuntimeOptions runtimeOptionsOf(const Options& options, const Settings& settings) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "worker/executor/directories.h"
 #include "worker/executor/sinks.h"
 
 namespace sluice::executor {
@@ -9,6 +10,7 @@ namespace sluice::executor {
 namespace {
 
 constexpr Duration kReportInterval = Milliseconds(50);
+constexpr Duration kCountInterval = Milliseconds(100);
 constexpr std::uint64_t kSmallResultBytes = 64 << 10;
 constexpr std::size_t kReleasedRemembered = 4096;
 
@@ -128,6 +130,7 @@ TaskPtr Instances::enter(Instance& instance, TaskKey key, std::uint32_t attempt,
   task->stage = key.stage, task->partition = key.partition, task->whenMs = key.whenMs;
   task->attempt = attempt, task->cautious = cautious;
   task->installed = instance.installed, task->k = instance.k, task->captures = instance.captures;
+  task->launch = instance.launch;
   ++instance.unfinished;
   const Stage& stage = task->view().stages()[key.stage];
   if (stage.sink == Stage::Sink::kKeep) values_.expect({stage.root, key.whenMs, key.partition}, 1);
@@ -270,15 +273,14 @@ void Instances::pump() {
     for (TaskPtr& task : woken) {
       if (!task->instance || task->status != Task::Status::kWaiting || task->waiting != 0) continue;
       task->status = Task::Status::kReady;
-      std::int64_t batch = task->scope > 0 ? task->scope * 2 : -task->scope * 2 + 1;
-      ready_[{batch, task->stage, task->whenMs, task->partition, task->view().plan().template_hash()}] = std::move(task);
+      ready_.add(std::move(task));
     }
   }
   // A few more than there are slots, so that a slot does not wait for the strand.
-  while (!ready_.empty() && running_ < control_.options.slots * 2) {
-    TaskPtr task = std::move(ready_.begin()->second);
-    ready_.erase(ready_.begin());
-    if (task->instance && task->status == Task::Status::kReady) start(task);
+  while (running_ < control_.options.slots * 2) {
+    TaskPtr task = ready_.take();
+    if (!task) return;
+    start(task);
   }
 }
 
@@ -293,17 +295,20 @@ void Instances::start(const TaskPtr& task) {
   spec->template_ = task->installed;
   spec->facts = instance.facts;
   spec->cancelled = instance.cancelled;
-  spec->launch = instance.launch;
+  spec->launch = task->launch;
   if (std::vector<ValueId> missing; !fillInputs(*task, *spec, missing)) {
+    ready_.ended(*task->launch, task->stage);
     return fail(instance, *task, proto::DOMAIN_LOST, "an input was let go before it was read", {}, missing);
   }
   task->status = Task::Status::kRunning;
   ++running_, ++instance.running;
+  task->spec = spec;
   control_.effects.run(std::move(spec));
 }
 
 void Instances::onTaskDone(const TaskSpec& spec, TaskDone& done) {
   --running_;
+  ready_.ended(*spec.launch, spec.stage);
   auto found = instances_.find(spec.instance.when_ms());
   if (found == instances_.end() || found->second->cancelled != spec.cancelled) return left(spec);
   Instance& instance = *found->second;
@@ -311,11 +316,15 @@ void Instances::onTaskDone(const TaskSpec& spec, TaskDone& done) {
   auto it = instance.tasks.find({spec.template_->plan->view.plan().template_hash(), spec.stage, spec.whenMs, spec.partition});
   if (it == instance.tasks.end() || it->second->status != Task::Status::kRunning) return;
   TaskPtr task = it->second;
+  task->spec = nullptr;
   if (done.end == TaskDone::End::kDone) return finish(instance, *task, done);
   if (task->attempt != spec.attempt) {  // asked for again meanwhile
     task->status = Task::Status::kWaiting;
     control_.woken.push_back(task);
     return;
+  }
+  if (done.end == TaskDone::End::kCancelled && spec.stopped) {
+    return fail(instance, *task, proto::DOMAIN_CANCELLED, "it was killed", {}, {});
   }
   if (done.end == TaskDone::End::kCancelled) return ended(instance, *task);
   for (ValueId id : done.missing) values_.forget(id);
@@ -330,6 +339,12 @@ void Instances::finish(Instance& instance, Task& task, TaskDone& done) {
   proto::Prepared& report = *envelope.message.mutable_prepared();
   report.set_input_records(report.input_records() + done.inputRecords);
   report.set_input_bytes(report.input_bytes() + done.inputBytes);
+  for (const TaskDone::Read& read : done.reads) {
+    if (instance.id.when_ms() <= 0) break;  // only batches tell
+    proto::SourceRead& told = *report.add_reads();
+    told.set_node(read.source.node), told.set_when_ms(read.source.whenMs), told.set_partition(read.source.partition);
+    told.set_records(read.records), told.set_bytes(read.bytes);
+  }
   bool exchange = stage.sink == Stage::Sink::kExchange;
   if (!exchange || !done.updates.empty()) {
     proto::Tasks& tasks = *report.mutable_tasks();
@@ -448,6 +463,45 @@ void Instances::tellAgain() {
   }
 }
 
+void Instances::watch(bool on) {
+  counted_.clear();
+  storedTold_ = -1;
+  watched_ = on;
+  if (!on) return control_.effects.disarm({kCountTimer});
+  onCountTimer();
+}
+
+void Instances::onCountTimer() {
+  if (!watched_) return;
+  tellCounts();
+  control_.effects.arm({kCountTimer}, control_.now + kCountInterval);
+}
+
+void Instances::tellCounts() {
+  auto [envelope, counts] = compose(&proto::Message::mutable_task_counts);
+  decltype(counted_) now;
+  for (const auto& [when, instance] : instances_) {
+    for (const auto& [key, task] : instance->tasks) {
+      auto& [running, done] = now[{when, key.plan, key.stage, key.whenMs}];
+      running += task->status == Task::Status::kRunning, done += task->status == Task::Status::kDone;
+    }
+  }
+  for (const auto& [key, count] : now) {
+    auto before = counted_.find(key);
+    if (before != counted_.end() && before->second == count) continue;
+    auto [when, plan, stage, stageMs] = key;
+    auto& told = *counts->add_stages();
+    *told.mutable_instance() = instances_[when]->id;
+    told.set_template_hash(plan), told.set_stage(stage), told.set_when_ms(stageMs), told.set_running(count.first), told.set_done(count.second);
+  }
+  std::int64_t stored = control_.store().usedBytes();
+  if (counts->stages_size() == 0 && stored == storedTold_) return;
+  counted_ = std::move(now), storedTold_ = stored;
+  counts->set_app(control_.options.app.value), counts->set_executor(control_.options.executor.value);
+  counts->set_stored_bytes(std::uint64_t(std::max<std::int64_t>(stored, 0))), counts->set_memory_bytes(control_.options.memoryBytes);
+  control_.send(kMasterPeer, std::move(envelope));
+}
+
 // ---- ending ----
 
 void Instances::dropTask(Task& task, const TaskPtr& held) {
@@ -466,6 +520,20 @@ void Instances::left(const TaskSpec& spec) {
   if (it == leaving_.end() || it->second.token != spec.cancelled || --it->second.running > 0) return;
   control_.effects.disarm({kReapTimer, std::uint64_t(it->first)});
   leaving_.erase(it);
+}
+
+void Instances::stopTask(const proto::StopTask& stop) {
+  auto found = instances_.find(stop.instance().when_ms());
+  if (found == instances_.end()) return;
+  auto it = found->second->tasks.find({stop.template_hash(), stop.stage(), stop.when_ms(), stop.partition()});
+  if (it == found->second->tasks.end() || it->second->attempt != stop.attempt()) return;
+  const TaskPtr& task = it->second;
+  if (task->spec) {
+    task->spec->stopped.store(true, std::memory_order_relaxed);
+  } else if (task->status == Task::Status::kWaiting || task->status == Task::Status::kReady) {
+    shuffle_.drop(task), values_.drop(task);
+    fail(*found->second, *task, proto::DOMAIN_CANCELLED, "it was killed", {}, {});
+  }
 }
 
 void Instances::onReapTimer(Scope when) {
@@ -503,7 +571,7 @@ void Instances::release(Scope when) {
   for (BlockId block : it->second->fetchedBlocks) values_.dropBlock(block);
   if (!it->second->staged.empty()) {
     control_.background([staged = std::move(it->second->staged)] {
-      for (const std::string& path : staged) ::unlink(path.c_str());
+      for (const std::string& path : staged) ::unlink(path.c_str()), ::rmdir(parentOf(path).c_str());
     }, [] {});
   }
   instances_.erase(it);

@@ -10,6 +10,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "worker/executor/control.h"
+#include "worker/executor/ready_queue.h"
 #include "worker/executor/shuffle.h"
 #include "worker/executor/values.h"
 
@@ -50,7 +51,8 @@ struct Instance {
 
 class Instances {
  public:
-  Instances(Control& control, Shuffle& shuffle, Values& values) : control_(control), shuffle_(shuffle), values_(values) {}
+  Instances(Control& control, Shuffle& shuffle, Values& values)
+      : control_(control), shuffle_(shuffle), values_(values), ready_(control.options.slots) {}
 
   void onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Installed> installed);
   // A Launch whose template is not here: all its tasks fail.
@@ -59,10 +61,16 @@ class Instances {
   void onReportTimer(Scope when);
   // killAfterMs: how long tasks of it may go on; 0: as long as they like.
   void cancel(const proto::InstanceId& id, std::uint64_t killAfterMs = 0);
+  // Ends one task that runs here; the master is told that it failed, though by nobody's fault.
+  void stopTask(const proto::StopTask& stop);
   void onReapTimer(Scope when);
   void release(Scope when);
   // Tells the master again what it may have missed.
   void tellAgain();
+  // While somebody watches, the master is told every 100 ms how many tasks of each stage run and are done, if that has changed. It begins
+  // with all there is.
+  void watch(bool on);
+  void onCountTimer();
 
   bool released(Scope when) const;
   bool uses(const Installed* installed) const;
@@ -70,15 +78,6 @@ class Instances {
   void pump();
 
  private:
-  struct Order {  // older batches first, then stages, then partitions
-    std::int64_t batch;
-    std::uint32_t stage;
-    std::int64_t whenMs;
-    std::uint32_t partition;
-    std::uint64_t plan;
-    friend constexpr auto operator<=>(Order, Order) = default;
-  };
-
   void addFacts(Instance& instance, const proto::Launch& launch, const EnvelopePtr& envelope);
   void moveReducers(Instance& instance, const proto::Launch& launch);
   TaskPtr enter(Instance& instance, TaskKey key, std::uint32_t attempt, bool cautious);
@@ -97,6 +96,7 @@ class Instances {
   void fail(Instance& instance, Task& task, proto::Domain domain, std::string message, std::string site, const std::vector<ValueId>& missing);
   void ended(Instance& instance, Task& task);
   void left(const TaskSpec& spec);
+  void tellCounts();
   Envelope& reportOf(Instance& instance, std::uint32_t k);
   void sendReport(Instance& instance);
   void dropTask(Task& task, const TaskPtr& held);
@@ -105,7 +105,7 @@ class Instances {
   Shuffle& shuffle_;
   Values& values_;
   std::map<Scope, std::unique_ptr<Instance>> instances_;
-  std::map<Order, TaskPtr> ready_;
+  ReadyQueue ready_;
   std::uint32_t running_ = 0;
   struct Leaving {
     std::shared_ptr<const std::atomic<bool>> token;  // of the cancelled tasks that still run
@@ -113,6 +113,10 @@ class Instances {
     std::uint64_t killAfterMs = 0;
   };
   std::map<Scope, Leaving> leaving_;
+  bool watched_ = false;
+  // Running and done, as told last: by instance, template, stage and time.
+  std::map<std::tuple<Scope, std::uint64_t, std::uint32_t, std::int64_t>, std::pair<std::uint32_t, std::uint32_t>> counted_;
+  std::int64_t storedTold_ = -1;
   std::set<Scope> released_;  // of late; older ones are below their lowest
 };
 

@@ -68,6 +68,8 @@ void Machine::State::onMessage(Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kLaunch: return onLaunch(envelope);
     case proto::Message::kRelease: return onRelease(message.release());
     case proto::Message::kCancelInstance: return instances.cancel(message.cancel_instance().instance(), message.cancel_instance().kill_after_ms());
+    case proto::Message::kStopTask: return instances.stopTask(message.stop_task());
+    case proto::Message::kWatchTasks: return instances.watch(message.watch_tasks().on());
     case proto::Message::kPublish: return files.onPublish(message.publish());
     case proto::Message::kTakeCheckpoint: return files.onTakeCheckpoint(message.take_checkpoint());
     case proto::Message::kRestore: return files.onRestore(message.restore());
@@ -187,6 +189,7 @@ void Machine::onTimer(TimerName timer, Moment now) {
   switch (timer.kind) {
     case kReportTimer: return state_->instances.onReportTimer(std::int64_t(timer.a));
     case kFetchTimer: return state_->values.onFetchTimer(timer.a);
+    case kCountTimer: return state_->instances.onCountTimer();
     case kReapTimer: return state_->instances.onReapTimer(std::int64_t(timer.a));
     default: return state_->receivers.onTimer(timer);
   }

@@ -55,6 +55,7 @@ struct TaskSpec {
   std::shared_ptr<const Installed> template_;  // plan, captures, epoch
   std::shared_ptr<const Facts> facts;
   std::shared_ptr<const std::atomic<bool>> cancelled;
+  mutable std::atomic<bool> stopped{false};  // this task alone
   std::shared_ptr<const proto::Launch> launch;  // the last one of its instance
   TaskInputs inputs;
 };
@@ -88,7 +89,6 @@ struct Options {
   Duration blockInterval = Milliseconds(200);         // sluice.streaming.blockInterval
   double receiverMaxRate = 0;                          // sluice.streaming.receiver.maxRate; 0: no limit
   Duration receiverRestartDelay = Milliseconds(2000);  // sluice.streaming.receiverRestartDelay
-  Duration minRemember = Seconds(60);                 // sluice.streaming.fileStream.minRememberDuration
 };
 
 class SLUICE_INTERNAL Machine : public sluice::Machine {

@@ -1,7 +1,11 @@
 #include "worker/executor/runtime.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
 
+#include "sluice/error.h"
 #include "worker/executor/state_disk.h"
 #include "worker/executor/state_log.h"
 #include "worker/executor/task_run.h"
@@ -37,6 +41,21 @@ std::unique_ptr<StateTable> Runtime::newState(RowsPtr version) {
   auto log = std::make_unique<StateLog>(store_);
   log->load(std::move(version));
   return log;
+}
+
+std::string Runtime::file(std::uint64_t id, const std::string& name, std::string_view contents) {
+  namespace fs = std::filesystem;
+  MutexLock lock(filesMutex_);  // whoever comes second waits until it is whole
+  std::string& path = files_[{id, name}];
+  if (!path.empty()) return path;
+  std::string folder = store_.directory() + "/files/" + std::to_string(id);
+  std::error_code error;
+  fs::create_directories(folder, error);
+  std::ofstream out(folder + "/" + name, std::ios::binary | std::ios::trunc);
+  out.write(contents.data(), std::streamsize(contents.size()));
+  out.close();
+  if (!out) throwError(ErrorKind::kUnavailable, "the file " + name + " of Context::addFile cannot be written to " + folder);
+  return path = folder + "/" + name;
 }
 
 void Runtime::putBroadcast(std::uint64_t id, Bytes value) {

@@ -2,6 +2,7 @@
 // Thread-safe. It knows nothing of messages and peers; the machine gives each task all that it reads.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,6 +34,11 @@ struct TaskDone {
   std::uint64_t outputRows = 0, outputBytes = 0;
   std::vector<std::pair<std::uint64_t, std::string>> updates;  // accumulators
   std::uint64_t inputRecords = 0, inputBytes = 0;              // read from sources
+  struct Read {
+    ValueId source;
+    std::uint64_t records, bytes;
+  };
+  std::vector<Read> reads;  // of sources that did not say how many records they have
 };
 
 struct RuntimeOptions {
@@ -59,6 +65,9 @@ class SLUICE_INTERNAL Runtime {
   // What one task may hold in its operators' tables, and in segments that it is writing.
   std::uint64_t taskShareBytes() const { return taskShare_; }
 
+  // Path of a file with these contents and this name; made once, in the executor's folder. Throws Error(kUnavailable).
+  std::string file(std::uint64_t id, const std::string& name, std::string_view contents);
+
   void putBroadcast(std::uint64_t id, Bytes value);
   // False: not here.
   bool broadcast(std::uint64_t id, Bytes& value);
@@ -71,6 +80,8 @@ class SLUICE_INTERNAL Runtime {
   StateTables states_;
   Mutex mutex_;
   absl::flat_hash_map<std::uint64_t, Bytes> broadcasts_ GUARDED_BY(mutex_);
+  Mutex filesMutex_;
+  std::map<std::pair<std::uint64_t, std::string>, std::string> files_ GUARDED_BY(filesMutex_);  // paths, by broadcast value and name
   std::shared_ptr<StateDb> statesOnDisk_ GUARDED_BY(mutex_);  // opened with the first
   std::uint32_t statesMade_ GUARDED_BY(mutex_) = 0;
 };

@@ -115,6 +115,7 @@ class SLUICE_INTERNAL Store {
   void moveOut(const Rows& rows);
   // Moves the oldest objects to disk until the budget is met again. Throws Error(kUnavailable) if the disk is full.
   void makeRoom();
+  std::int64_t budgetBytes() const { return budget_; }
   std::int64_t usedBytes() const { return used_.load(std::memory_order_relaxed); }
   std::uint64_t spilledBytes() const { return spilled_.load(std::memory_order_relaxed); }
   const std::string& directory() const { return directory_; }
