@@ -1,6 +1,7 @@
 // What stands behind a Context: a cluster reached over a link, or one inside this process.
 #pragma once
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -14,13 +15,29 @@
 
 namespace sluice {
 
+// Whose tasks a thread may run while it waits, in a cluster of this process. Never a job's that it does not wait for: these may end much later
+// than what it waits for, or never.
+class Lent {
+ public:
+  static constexpr Lent toJob(std::uint64_t number) { return Lent(-std::int64_t(number)); }
+  static constexpr Lent toBatches() { return Lent(1); }
+  static constexpr Lent toNone() { return Lent(0); }
+  // `instance`: time of a batch, or minus the number of a job.
+  constexpr bool runs(std::int64_t instance) const { return instance > 0 ? of_ > 0 : instance == of_; }
+  constexpr bool any() const { return of_ != 0; }
+
+ private:
+  explicit constexpr Lent(std::int64_t of) : of_(of) {}
+  std::int64_t of_;
+};
+
 // How a thread of the driver waits for an answer.
 class Waiter {
  public:
   virtual ~Waiter() = default;
   // Returns once ready() holds; it is asked with the lock held, and whoever changes what it looks at notifies `changed`. What runs in
-  // this process may use the waiting thread meanwhile (the lock is released then).
-  virtual void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, const std::function<bool()>& ready) {
+  // this process may use the waiting thread meanwhile, as far as it is lent (the lock is released then).
+  virtual void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, Lent lent, const std::function<bool()>& ready) {
     changed.wait(lock, ready);
   }
   // True: functions of the driver (foreachRDD, plans of a batch) run inside wait() rather than on threads of their own.

@@ -1,9 +1,9 @@
 #include "client/local/direct_cluster.h"
 
 #include <atomic>
-#include <cstdio>
 #include <filesystem>
 
+#include "client/log.h"
 #include "master/manifest_files.h"
 #include "worker/executor/executor_settings.h"
 #include "worker/executor/installed.h"
@@ -21,9 +21,8 @@ class DirectCluster::DriverLink final : public Link {
  public:
   explicit DriverLink(DirectCluster& cluster) : cluster_(cluster) {}
   void send(Peer to, EnvelopePtr envelope) override {
-    bool waits = envelope->message.has_run_job();  // its sender is about to wait(), and runs the tasks then
-    if (waits) {
-      SlotPool::Caller caller;
+    if (envelope->message.has_run_job()) {  // its sender is about to wait(), and runs the tasks then
+      SlotPool::Caller caller(Lent::toJob(envelope->message.run_job().number()));
       cluster_.deliver(kDriverPeer, to, std::move(envelope));
     } else {
       cluster_.deliver(kDriverPeer, to, std::move(envelope));
@@ -61,7 +60,7 @@ class DirectCluster::MasterEffects final : public master::Effects {
   void disarm(TimerName timer) override { cluster_.options_.time->disarm(kMasterOwner, timer); }
   // That the application has failed is for the application itself to say.
   void log(const std::string& line) override {
-    if (line.find(": failed: ") == std::string::npos) std::fprintf(stderr, "sluice: %s\n", line.c_str());
+    if (line.find(": failed: ") == std::string::npos) logLine(LogLevel::kWarn, line);
   }
   std::uint64_t append(const proto::JournalRecord&) override {
     ++appended_;
@@ -126,13 +125,13 @@ class DirectCluster::ExecutorEffects final : public executor::Effects {
   }
   void arm(TimerName timer, Moment at) override { cluster_.options_.time->arm(node_.index + 1, timer, at); }
   void disarm(TimerName timer) override { cluster_.options_.time->disarm(node_.index + 1, timer); }
-  void log(const std::string& line) override { std::fprintf(stderr, "sluice: %s\n", line.c_str()); }
+  void log(const std::string& line) override { logLine(LogLevel::kWarn, line); }
   void run(std::shared_ptr<const executor::TaskSpec> task) override {
     if (!node_.alive) return;
     cluster_.begin();
     std::uint64_t kind = reinterpret_cast<std::uintptr_t>(task->template_->plan.get()) * 64 + task->stage;
     std::uint64_t bytes = task->inputBytes;
-    cluster_.slots_->submit({node_.index, kind, bytes, [this, task = std::move(task)] {
+    cluster_.slots_->submit({node_.index, kind, task->instance.when_ms(), bytes, [this, task = std::move(task)] {
                                executor::TaskDone done = node_.runtime->runTask(*task);
                                cluster_.strand_.post([this, task, done = std::move(done)]() mutable {
                                  if (node_.alive) node_.machine->onTaskDone(task, std::move(done), cluster_.options_.time->now());
@@ -255,10 +254,10 @@ void DirectCluster::deliverNow(Peer from, Peer to, const EnvelopePtr& envelope) 
   }
 }
 
-void DirectCluster::wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, const std::function<bool()>& ready) {
+void DirectCluster::wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, Lent lent, const std::function<bool()>& ready) {
   while (!ready()) {
     lock.unlock();
-    bool ran = slots_->runOne();
+    bool ran = slots_->runOne(lent);
     lock.lock();
     if (!ran && !ready()) changed.wait(lock);
   }
@@ -336,7 +335,7 @@ void DirectCluster::end() {
 
 void DirectCluster::settle() {
   for (;;) {
-    while (slots_->runOne()) {
+    while (slots_->runOne(std::nullopt)) {
     }
     std::unique_lock lock(backgroundMutex_);
     if (underWay_ == 0) return;

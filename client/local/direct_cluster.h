@@ -42,7 +42,7 @@ class SLUICE_INTERNAL DirectCluster {
   // The driver's end. The handler is called on the strand and must outlive the cluster or detach by driver(nullptr).
   Link& driver(LinkHandler* handler);
   // Waits until ready() (asked with the lock held); meanwhile this thread runs tasks.
-  void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, const std::function<bool()>& ready);
+  void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, Lent lent, const std::function<bool()>& ready);
   // The executor is gone from one moment to the next, with all it held.
   void kill(int executor);
   // True when no message, task or background work is under way (timers aside): for manual clocks.

@@ -52,8 +52,8 @@ class LocalBackend final : public Backend, public Waiter {
   Link& link() override { return *link_; }
   Waiter& waiter() override { return *this; }
   ImageTable& images() override { return *images_; }
-  void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, const std::function<bool()>& ready) override {
-    cluster_->wait(lock, changed, ready);
+  void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, Lent lent, const std::function<bool()>& ready) override {
+    cluster_->wait(lock, changed, lent, ready);
   }
   DirectCluster& cluster() { return *cluster_; }
 

@@ -1,11 +1,13 @@
 #include "client/local/slot_pool.h"
 
+#include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace sluice::local {
 namespace {
 
-thread_local int callers = 0;  // depth of Caller on this thread
+thread_local SlotPool::Caller* caller = nullptr;  // the innermost of this thread
 constexpr double kWorthWakingUs = 50;
 constexpr std::uint64_t kWorthWakingBytes = 64 * 1024;
 constexpr std::size_t kRememberedKinds = 4096;
@@ -14,8 +16,8 @@ constexpr std::size_t kRememberedKinds = 4096;
 
 SlotPool::SlotPool(int executors, int slots) : running_(executors), slots_(slots), maxThreads_(executors * slots) {}
 
-SlotPool::Caller::Caller() { ++callers; }
-SlotPool::Caller::~Caller() { --callers; }
+SlotPool::Caller::Caller(std::optional<Lent> lent) : lent_(lent), outer_(std::exchange(caller, this)) {}
+SlotPool::Caller::~Caller() { caller = outer_; }
 
 bool SlotPool::worthWaking(const Work& work) {
   if (work.inputBytes >= kWorthWakingBytes) return true;
@@ -26,7 +28,7 @@ bool SlotPool::worthWaking(const Work& work) {
 void SlotPool::submit(Work work) {
   std::lock_guard lock(mutex_);
   if (stopped_) return;
-  bool leave = callers > 0 && (queue_.empty() || !worthWaking(work));
+  bool leave = caller && caller->takes(work) && (queue_.empty() || !worthWaking(work));
   queue_.push_back(std::move(work));
   if (!leave) wakeLocked();
 }
@@ -45,9 +47,9 @@ void SlotPool::wakeLocked() {
   }
 }
 
-bool SlotPool::takeLocked(Work& work) {
+bool SlotPool::takeLocked(Work& work, std::optional<Lent> lent) {
   for (auto it = queue_.begin(); it != queue_.end(); ++it) {
-    if (running_[it->executor] >= slots_) continue;
+    if (running_[it->executor] >= slots_ || (lent && !lent->runs(it->instance))) continue;
     work = std::move(*it);
     queue_.erase(it);
     ++running_[work.executor];
@@ -62,7 +64,7 @@ void SlotPool::finish(const Work& work, double us) {
   if (kinds_.size() > kRememberedKinds) kinds_.clear();
   Kind& kind = kinds_[work.kind];
   kind.usEach = kind.usEach < 0 ? us : kind.usEach * 0.75 + us * 0.25;
-  if (!queue_.empty() && callers == 0) wakeLocked();  // a slot is free again
+  if (std::any_of(queue_.begin(), queue_.end(), [](const Work& left) { return !caller || !caller->takes(left); })) wakeLocked();  // a slot is free again
 }
 
 namespace {
@@ -73,13 +75,13 @@ template <class F> double timed(F f) {
 }
 }  // namespace
 
-bool SlotPool::runOne() {
+bool SlotPool::runOne(std::optional<Lent> lent) {
   Work work;
   {
     std::lock_guard lock(mutex_);
-    if (!takeLocked(work)) return false;
+    if (!takeLocked(work, lent)) return false;
   }
-  Caller caller;
+  Caller here(lent);
   double us = timed(work.run);
   finish(work, us);
   return true;
@@ -89,7 +91,7 @@ void SlotPool::helper() {
   std::unique_lock lock(mutex_);
   for (;;) {
     Work work;
-    if (takeLocked(work)) {
+    if (takeLocked(work, std::nullopt)) {
       lock.unlock();
       double us = timed(work.run);
       finish(work, us);

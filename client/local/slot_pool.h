@@ -6,18 +6,22 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "client/backend.h"
+#include "sluice/abi.h"
 
 namespace sluice::local {
 
-class SlotPool {
+class SLUICE_INTERNAL SlotPool {
  public:
   struct Work {
     std::uint32_t executor = 0;
     std::uint64_t kind = 0;  // tasks of one kind (template and stage) are alike: how long the last ones took tells about the next
+    std::int64_t instance = 0;  // time of its batch, or minus the number of its job
     std::uint64_t inputBytes = 0;
     std::function<void()> run;
   };
@@ -26,16 +30,21 @@ class SlotPool {
   ~SlotPool() { stop(); }
 
   void submit(Work work);
-  // Runs one piece of work on this thread, if there is any and a slot is free.
-  bool runOne();
+  // Runs one piece of work on this thread, if there is any that it may run (no value: all) and a slot is free.
+  bool runOne(std::optional<Lent> lent);
   int drop(std::uint32_t executor);  // what has not begun; how many that were
   void stop();
 
-  // While it lives, work submitted by this thread is left to this thread if that is quick enough: it is about to call runOne().
-  class Caller {
+  // While it lives, work submitted by this thread that it may run is left to it if that is quick enough: it is about to call runOne().
+  class SLUICE_INTERNAL Caller {
    public:
-    Caller();
+    explicit Caller(std::optional<Lent> lent);
     ~Caller();
+    bool takes(const Work& work) const { return !lent_ || lent_->runs(work.instance); }
+
+   private:
+    const std::optional<Lent> lent_;
+    Caller* const outer_;
   };
   // Wakes helpers for whatever was left to a caller that will not come.
   void wakeForLeft();
@@ -44,7 +53,7 @@ class SlotPool {
   struct Kind {
     double usEach = -1;  // moving average; < 0: unknown
   };
-  bool takeLocked(Work& work);
+  bool takeLocked(Work& work, std::optional<Lent> lent);
   void finish(const Work& work, double us);
   bool worthWaking(const Work& work);
   void wakeLocked();

@@ -28,7 +28,7 @@ class SimulatedBackend final : public Backend, public Waiter {
   Waiter& waiter() override { return *this; }
   ImageTable& images() override { return *images_; }
   bool inlineFunctions() const override { return true; }
-  void wait(std::unique_lock<std::mutex>& lock, std::condition_variable&, const std::function<bool()>& ready) override {
+  void wait(std::unique_lock<std::mutex>& lock, std::condition_variable&, Lent, const std::function<bool()>& ready) override {
     cluster_->wait(lock, ready);
   }
   SimulatedCluster& cluster() { return *cluster_; }
