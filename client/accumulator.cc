@@ -9,10 +9,17 @@ AccumulatorRegistry& AccumulatorRegistry::get() {
   return *registry;
 }
 
-std::uint64_t AccumulatorRegistry::add(detail::AccumulatorValue* value) {
+std::uint64_t AccumulatorRegistry::add(detail::AccumulatorValue* value, std::string_view name) {
   std::lock_guard lock(mutex_);
   values_[++last_].reset(value);
+  if (!name.empty()) names_[last_] = name;
   return last_;
+}
+
+std::string AccumulatorRegistry::nameOf(std::uint64_t id) {
+  std::lock_guard lock(mutex_);
+  auto it = names_.find(id);
+  return it == names_.end() ? "" : it->second;
 }
 
 void AccumulatorRegistry::merge(std::uint64_t id, std::string_view encoded) {
@@ -33,7 +40,8 @@ inline namespace SLUICE_ABI {
 namespace detail {
 
 AccumulatorValue::~AccumulatorValue() = default;
-std::uint64_t newAccumulator(AccumulatorValue* value) { return AccumulatorRegistry::get().add(value); }
+std::uint64_t newAccumulator(AccumulatorValue* value, std::string_view name) { return AccumulatorRegistry::get().add(value, name); }
+std::string nameOfAccumulator(std::uint64_t id) { return AccumulatorRegistry::get().nameOf(id); }
 void withAccumulator(std::uint64_t id, void (*use)(AccumulatorValue&, void*), void* argument) { AccumulatorRegistry::get().with(id, use, argument); }
 
 }  // namespace detail

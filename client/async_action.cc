@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <deque>
 #include <thread>
 #include <utility>
 
 #include "client/context_core.h"
+#include "client/log.h"
 
 namespace sluice {
 
@@ -152,6 +152,11 @@ std::vector<std::int64_t> AsyncAction::jobIds() const {
   return jobs_;
 }
 
+ContextRef AsyncAction::context() const {
+  std::lock_guard lock(mutex_);
+  return core_;
+}
+
 void AsyncAction::onComplete(std::unique_ptr<AsyncBody> then) {
   {
     std::lock_guard lock(mutex_);
@@ -164,9 +169,9 @@ void AsyncAction::callBack(AsyncBody& then) const {
   try {
     then.run();
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "sluice: what follows %s threw: %s\n", what_.c_str(), e.what());
+    logLine(LogLevel::kError, "what follows " + what_ + " threw: " + e.what());
   } catch (...) {
-    std::fprintf(stderr, "sluice: what follows %s threw something that is no std::exception\n", what_.c_str());
+    logLine(LogLevel::kError, "what follows " + what_ + " threw something that is no std::exception");
   }
 }
 

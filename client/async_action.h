@@ -46,6 +46,7 @@ class AsyncAction final : public JobObserver {
   bool isCompleted() const;
   bool isCancelled() const;
   std::vector<std::int64_t> jobIds() const;
+  ContextRef context() const;  // null once it is over
   void onComplete(std::unique_ptr<AsyncBody> then);
   std::string began(std::uint64_t number) override;
 

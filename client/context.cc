@@ -8,6 +8,12 @@ inline namespace SLUICE_ABI {
 namespace detail {
 
 ContextRef openContext(const Conf& conf, CallSite site) { return ContextCore::open(ConfReader::settings(conf), site); }
+ContextRef activeContext() {
+  std::lock_guard lock(ContextCore::activeMutex());
+  ContextCore* active = ContextCore::active();
+  return active && tryRetain(active->references) ? ContextRef::adopt(active) : ContextRef();
+}
+
 void stopContext(ContextCore& context, bool failed, std::string_view why) { context.stop(failed, std::string(why)); }
 bool isStopped(ContextCore& context) { return context.isStopped(); }
 std::string applicationId(ContextCore& context) { return context.driver().appId(); }

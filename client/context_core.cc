@@ -8,6 +8,8 @@
 
 #include "client/accumulator_registry.h"
 #include "client/launch.h"
+#include "client/log.h"
+#include "common/clock.h"
 #include "common/master_url.h"
 #include "client/stop_signals.h"
 #include "client/stream_core.h"
@@ -46,7 +48,8 @@ ContextRef ContextCore::open(Settings settings, CallSite site) {
 }
 
 ContextCore::ContextCore(Settings settings, CallSite site) : settings_(std::move(settings)), site_(site), serial_(++contextsMade) {
-  for (const auto& warning : settings_.warnings()) std::fprintf(stderr, "sluice: %s\n", warning.c_str());
+  for (const auto& warning : settings_.warnings()) logLine(LogLevel::kWarn, warning);
+  startMs_ = SystemClock::read().time().milliseconds();
   MasterUrl url;
   if (parseMasterUrl(settings_.get(sluice::conf::kMaster), url).ok() && url.kind == MasterUrl::Kind::kLocal) {
     settings_.set("sluice.task.maxFailures", std::to_string(url.failures), ConfOrigin::kProgram).IgnoreError();
@@ -67,6 +70,7 @@ ContextCore::ContextCore(Settings settings, CallSite site) : settings_(std::move
   submit.set_driver(launch().driver);
   driver_->connect(std::move(submit));
   parallelism_ = driver_->defaultParallelism();
+  if (settings_.get(sluice::conf::kShowConsoleProgress)) driver_->showProgress();
   if (auto named = settings_.find(sluice::conf::kDefaultParallelism); named && *named > 0) parallelism_ = std::uint32_t(*named);
   StopSignals::watch(this);
 }
@@ -95,7 +99,24 @@ std::uint32_t ContextCore::defaultParallelism() const { return parallelism_; }
 
 BuiltPlan ContextCore::build(const PlanRequest& request) {
   std::lock_guard lock(mutex_);
-  return buildPlan(request, driver_->backend().images(), templates_, broadcasts_);
+  return buildPlan(request, driver_->backend().images(), templates_, broadcasts_, files_);
+}
+
+void ContextCore::noteKept(std::uint32_t node, PersistentRDD what) {
+  std::lock_guard lock(mutex_);
+  kept_.insert_or_assign(node, std::move(what));
+}
+
+void ContextCore::forgetKept(std::uint32_t node) {
+  std::lock_guard lock(mutex_);
+  kept_.erase(node);
+}
+
+std::vector<PersistentRDD> ContextCore::kept() const {
+  std::lock_guard lock(mutex_);
+  std::vector<PersistentRDD> all;
+  for (const auto& [node, what] : kept_) all.push_back(what);
+  return all;
 }
 
 Driver::Results ContextCore::run(const PlanRequest& request, std::vector<std::uint32_t> partitions, CallSite site) {
@@ -107,8 +128,17 @@ Driver::Results ContextCore::run(const PlanRequest& request, std::vector<std::ui
   job.plan = build(request);
   job.partitions = std::move(partitions);
   const auto& nodes = job.plan.plan->nodes();
-  if (std::any_of(nodes.begin(), nodes.end(), [](const auto& node) { return node.as_of_ms() != 0; })) {
+  auto readsBatch = [](const auto& node) {
+    return std::any_of(node.edges().begin(), node.edges().end(), [](const auto& edge) { return edge.as_of_ms() != 0; });
+  };
+  if (std::any_of(nodes.begin(), nodes.end(), readsBatch)) {
     if (StreamRef stream = StreamCore::activeOf(this)) job.stream = stream->id();
+  }
+  if (std::string_view batch = propertyOf(LocalProperties::of(serial_), LocalProperties::kBatch); !batch.empty()) {
+    job.batchMs = std::strtoll(std::string(batch).c_str(), nullptr, 10);
+    if (job.stream == 0) {
+      if (StreamRef stream = StreamCore::activeOf(this)) job.stream = stream->id();
+    }
   }
   job.description = request.action + " at " + siteText(site);
   job.properties = LocalProperties::of(serial_);

@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -11,7 +12,9 @@
 #include "client/driver.h"
 #include "client/plan_builder.h"
 #include "client/plan_node.h"
+#include "client/shipped_files.h"
 #include "common/conf.h"
+#include "sluice/context_info.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -26,6 +29,12 @@ class SLUICE_INTERNAL ContextCore {
 
   Driver& driver() { return *driver_; }
   AsyncThreads& async() { return async_; }
+  ShippedFiles& files() { return files_; }
+  std::int64_t startMs() const { return startMs_; }
+  // Datasets that are persisted.
+  void noteKept(std::uint32_t node, PersistentRDD what);
+  void forgetKept(std::uint32_t node);
+  std::vector<PersistentRDD> kept() const;
   const Settings& settings() const { return settings_; }
   // Ends the application. Idempotent.
   void stop(bool failed = false, const std::string& why = {});
@@ -56,6 +65,8 @@ class SLUICE_INTERNAL ContextCore {
   std::uint32_t parallelism_ = 1;
   std::atomic<bool> stopped_{false};
   std::atomic<std::uint32_t> lastNode_{0}, lastStream_{0};
+  std::int64_t startMs_ = 0;
+  ShippedFiles files_;
   std::unique_ptr<Driver> driver_;
   AsyncThreads async_;
 
@@ -63,6 +74,7 @@ class SLUICE_INTERNAL ContextCore {
   // Guarded by mutex_.
   TemplateTable templates_;
   std::vector<std::uint64_t> broadcasts_;
+  std::map<std::uint32_t, PersistentRDD> kept_;
 };
 
 }  // namespace detail

@@ -59,7 +59,10 @@ Driver::Driver(std::unique_ptr<Backend> backend, std::uint64_t maxResultBytes)
     : backend_(std::move(backend)),
       maxResultBytes_(maxResultBytes),
       inline_(backend_->waiter().inlineFunctions()),
-      printer_([this](std::string_view text) { backend_->print(text); }) {}
+      printer_([this](std::string_view text) {
+        if (console_) console_->clear();
+        backend_->print(text);
+      }) {}
 
 Driver::~Driver() { close(false, ""); }
 
@@ -77,10 +80,10 @@ Driver::Call::~Call() {
   driver_.changed_.notify_all();
 }
 
-void Driver::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& ready) {
+void Driver::wait(std::unique_lock<std::mutex>& lock, Lent lent, const std::function<bool()>& ready) {
   auto functionDue = [&] { return inline_ && !inlineRunning_ && !inlineWork_.empty(); };
   for (;;) {
-    backend_->waiter().wait(lock, changed_, [&] { return ready() || functionDue(); });
+    backend_->waiter().wait(lock, changed_, lent, [&] { return ready() || functionDue(); });
     if (ready()) return;
     auto work = std::move(inlineWork_.front());
     inlineWork_.pop_front();
@@ -98,21 +101,21 @@ void Driver::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()
 void Driver::serve(const std::function<bool()>& ready) {
   Call call(*this);
   std::unique_lock lock(mutex_);
-  wait(lock, ready);
+  wait(lock, Lent::toBatches(), ready);
 }
 
 bool Driver::waitAtMost(std::unique_lock<std::mutex>& lock, std::int64_t atMostMs, const std::function<bool()>& ready) {
   bool timeUp = false, over = false;
   std::condition_variable early;
   auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(atMostMs);
-  // The waiter may be running tasks, so somebody else must look at the clock.
+  // The waiter may be running functions of the application, or a simulation; so somebody else must look at the clock.
   std::thread bell([&] {
     std::unique_lock inner(mutex_);
     early.wait_until(inner, end, [&] { return over; });
     timeUp = true;
     changed_.notify_all();
   });
-  wait(lock, [&] { return timeUp || ready(); });
+  wait(lock, Lent::toNone(), [&] { return timeUp || ready(); });
   bool was = ready();
   over = true;
   early.notify_all();
@@ -152,7 +155,7 @@ void Driver::connect(proto::Submit submit) {
                std::string_view(status.message().data(), status.message().size()));
   }
   std::unique_lock lock(mutex_);
-  wait(lock, [&] { return submitted_ || !failed_.empty(); });
+  wait(lock, Lent::toNone(), [&] { return submitted_ || !failed_.empty(); });
   checkAlive();
 }
 
@@ -177,9 +180,10 @@ void Driver::close(bool failed, const std::string& why) {
     backend_->link().send(kMasterPeer, std::move(goodbye));
     std::unique_lock lock(mutex_);
     auto over = [&] { return ended_ || !session_ || !failed_.empty(); };
-    if (inline_) wait(lock, over);
+    if (inline_) wait(lock, Lent::toNone(), over);
     else waitAtMost(lock, kGoodbyeMs, over);
   }
+  if (console_) console_->stop();
   planner_.close();  // their threads send: before the link goes
   outputs_.close();
   {
@@ -227,6 +231,9 @@ void Driver::begin(Outgoing& out) {
     out.messages.emplace_back(kMasterPeer, runJobMessage(number, *job->job, true));
     if (!job->cancelledBy.empty()) out.messages.emplace_back(kMasterPeer, cancelMessage(number, job->cancelledBy));
   }
+  for (const auto& [request, kill] : kills_) out.messages.emplace_back(kMasterPeer, killTaskMessage(request, kill));
+  if (watching_ || watchingForConsole_) out.messages.emplace_back(kMasterPeer, watchMessage(true));
+  for (const auto& [request, part] : parts_) out.messages.emplace_back(kMasterPeer, askPartMessage(request, part.number));
   for (const auto& [id, stream] : streams_) {
     if (!stream.stopped) out.messages.emplace_back(kMasterPeer, startStreamMessage(id, stream));
     if (!stream.stopped && stream.draining) {
@@ -299,6 +306,11 @@ void Driver::onMaster(const EnvelopePtr& envelope, Outgoing& out) {
       break;
     case proto::Message::kJobDone: onJobDone(envelope, out); break;
     case proto::Message::kJobFailed: onJobFailed(message.job_failed(), out); break;
+    case proto::Message::kJobPart: onJobPart(envelope, out); break;
+    case proto::Message::kTaskKilled:
+      if (auto it = kills_.find(message.task_killed().request()); it != kills_.end()) it->second.told = true, it->second.found = message.task_killed().found();
+      break;
+    case proto::Message::kProgress: board_.take(message.progress(), steadyMs()); break;
     case proto::Message::kMembers:
       members_.clear();
       for (const auto& member : message.members().members()) members_[member.executor()] = member;
@@ -312,6 +324,11 @@ void Driver::onMaster(const EnvelopePtr& envelope, Outgoing& out) {
     case proto::Message::kPlanFor: onPlanFor(message.plan_for(), out); break;
     case proto::Message::kRunOutput: onRunOutput(message.run_output(), out); break;
     case proto::Message::kBatchDone: onBatchDone(envelope, out); break;
+    case proto::Message::kStreamEvent:
+      if (auto it = streams_.find(message.stream_event().stream()); it != streams_.end()) {
+        out.calls.push_back([envelope, end = it->second.end] { end->event(envelope->message.stream_event()); });
+      }
+      break;
     case proto::Message::kStreamStopped:
       if (auto it = streams_.find(message.stream_stopped().stream()); it != streams_.end()) {
         it->second.stopped = true;

@@ -18,6 +18,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "client/backend.h"
+#include "client/console_progress.h"
+#include "client/job_board.h"
 #include "client/line_printer.h"
 #include "client/local_properties.h"
 #include "common/envelope.h"
@@ -42,6 +44,8 @@ class StreamEnd {
   virtual void runOutput(std::int64_t whenMs, std::uint32_t output, bool rerun) = 0;
   // Told on the link's thread, in order, without a lock: notes it and returns.
   virtual void batchDone(const proto::BatchDone& batch) = 0;
+  // Likewise, while events are wanted.
+  virtual void event(const proto::StreamEvent& event) {}
 };
 
 // Whoever follows the jobs of an action.
@@ -92,6 +96,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
     std::vector<std::uint32_t> partitions;  // empty: all
     std::uint32_t stream = 0;
     std::string description;
+    std::int64_t batchMs = 0;  // it is run by a function of this batch of the stream
     LocalProperties::Ref properties;
     JobObserver* observer = nullptr;  // outlives the call
   };
@@ -106,17 +111,29 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
     std::vector<proto::Accumulate> updates;
   };
   Results runJob(const Job& job);
+  // What the master has by now of a job that another thread runs. False: that job is over.
+  bool partOf(std::uint64_t number, Results& results);
   // Asks the master to end the jobs that `which` names (asked with the lock held); whoever waits for them gets Error(kCancelled). `by`:
   // "cancelJob at main.cc:12".
   void cancelJobs(const std::function<bool(std::uint64_t number, const Job& job)>& which, const std::string& by);
+  void cancelStage(std::uint32_t stage, const std::string& by);
+  // Whether there was such a task, and it was told to stop.
+  bool killTask(std::uint64_t task, const std::string& by);
   void unpersist(std::uint32_t node);
+  JobBoard& board() { return board_; }
+  // From now on the master tells the board how jobs get on. Waits for its first word.
+  void watch();
+  // Shows progress on the terminal, if stderr is one.
+  void showProgress();
 
   // Makes a value known to the master, who gives it to executors whose captures name it.
   void share(std::uint64_t id, Bytes value);
   void unshare(std::uint64_t id);
 
   // `properties`: of its batches.
-  proto::StreamStarted startStream(std::uint32_t stream, BuiltPlan plan, LocalProperties::Ref properties, std::shared_ptr<StreamEnd> end);
+  proto::StreamStarted startStream(std::uint32_t stream, BuiltPlan plan, LocalProperties::Ref properties, bool events, std::shared_ptr<StreamEnd> end);
+  // Whether the master is to tell what happens to the stream.
+  void watchStream(std::uint32_t stream, bool on);
   // Waits until the stream has stopped or a batch's error is to be told. atMostMs < 0: without end. False: the time is up.
   bool awaitStream(std::uint32_t stream, std::int64_t atMostMs);
   // Stops the stream: gracefully, after what was received is processed, at most for this long. Returns once it has stopped.
@@ -135,17 +152,37 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   bool hasJobs();  // that somebody waits for
 
  private:
+  // Results that are being brought together: small ones came with the message, large ones are fetched from executors.
+  struct Gathering {
+    std::uint64_t number = 0;  // of the job
+    Results results;
+    std::uint32_t missing = 0;
+    bool told = false;  // the master has answered
+    bool gone = false;  // a result went with its executor
+    bool whole() const { return told && missing == 0; }
+  };
   struct PendingJob {
     const Job* job = nullptr;
-    bool done = false, failed = false, again = false;
+    bool failed = false;
     Error error{ErrorKind::kLost, ""};
-    Results results;
-    std::uint32_t missing = 0;  // large results still to come
-    bool held = false;          // executors keep results of it until they are told that it is over
-    std::string cancelledBy;    // not empty: the master was asked to end it
+    std::shared_ptr<Gathering> gathering = std::make_shared<Gathering>();
+    bool held = false;        // executors keep results of it until they are told that it is over
+    std::string cancelledBy;  // not empty: the master was asked to end it
+    std::int64_t begunMs = 0;  // by a steady clock, if the terminal shows progress
+    bool done() const { return failed || gathering->gone || gathering->whole(); }
+  };
+  struct PendingPart {
+    std::uint64_t number = 0;
+    std::shared_ptr<Gathering> gathering = std::make_shared<Gathering>();
+  };
+  struct PendingKill {
+    std::uint64_t task = 0;
+    std::string by;
+    bool told = false, found = false;
   };
   struct Fetch {
-    std::uint64_t number = 0, request = 0, executor = 0;
+    std::shared_ptr<Gathering> into;
+    std::uint64_t request = 0, executor = 0;
     std::size_t part = 0;
     proto::Result result;
     std::vector<Bytes> pieces;
@@ -155,8 +192,10 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   struct Stream {
     BuiltPlan plan;
     LocalProperties::Ref properties;
+    bool events = false;
     std::shared_ptr<StreamEnd> end;
     bool started = false, stopped = false, draining = false, drainNow = false;
+    std::int64_t begunMs = 0;  // as of a job
     proto::StreamStarted answer;
     std::string error;           // ended it
     std::deque<std::string> batchErrors;
@@ -183,6 +222,9 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   void onMaster(const EnvelopePtr& envelope, Outgoing& out);
   void onJobDone(const EnvelopePtr& envelope, Outgoing& out);
   void onJobFailed(const proto::JobFailed& failed, Outgoing& out);
+  void onJobPart(const EnvelopePtr& envelope, Outgoing& out);
+  template <class ResultList> void gather(const std::shared_ptr<Gathering>& into, const ResultList& results, const Envelope& envelope);
+  void dropFetches(const Gathering& of);
   void onGot(const EnvelopePtr& envelope);
   void onPlanFor(const proto::PlanFor& ask, Outgoing& out);
   void onRunOutput(const proto::RunOutput& ask, Outgoing& out);
@@ -194,6 +236,12 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   void failFetches(std::uint64_t executor);
   void begin(Outgoing& out);  // a session with the master is new
 
+  EnvelopePtr watchMessage(bool on) const;
+  void watchForConsole(bool on);
+  std::int64_t longestRunMs();
+  static std::int64_t steadyMs();
+  EnvelopePtr killTaskMessage(std::uint64_t request, const PendingKill& kill) const;
+  EnvelopePtr askPartMessage(std::uint64_t request, std::uint64_t number) const;
   EnvelopePtr cancelMessage(std::uint64_t number, const std::string& by) const;
   EnvelopePtr runJobMessage(std::uint64_t number, const Job& job, bool withPlan);
   EnvelopePtr startStreamMessage(std::uint32_t stream, const Stream& s);
@@ -212,7 +260,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
    private:
     Driver& driver_;
   };
-  void wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& ready);
+  void wait(std::unique_lock<std::mutex>& lock, Lent lent, const std::function<bool()>& ready);
   bool waitAtMost(std::unique_lock<std::mutex>& lock, std::int64_t atMostMs, const std::function<bool()>& ready);
 
   std::unique_ptr<Backend> backend_;
@@ -235,6 +283,8 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   int calls_ = 0;
   std::uint64_t lastJob_ = 0, lastRequest_ = 0;
   absl::flat_hash_map<std::uint64_t, PendingJob*> jobs_;
+  std::map<std::uint64_t, PendingPart> parts_;  // by request
+  std::map<std::uint64_t, PendingKill> kills_;  // likewise
   absl::flat_hash_set<std::uint64_t> sentTemplates_;  // in this session
   std::map<std::uint64_t, Fetch> fetches_;
   std::map<std::uint64_t, proto::Member> members_;
@@ -245,6 +295,10 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   std::deque<std::function<void()>> inlineWork_;
   bool inlineRunning_ = false;
 
+  bool watching_ = false, watchingForConsole_ = false;
+  std::unique_ptr<ConsoleProgress> console_;  // set before the first job
+
+  JobBoard board_;
   LinePrinter printer_;
   FunctionThread planner_, outputs_;
 };

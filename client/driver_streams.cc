@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "client/driver.h"
+#include "client/log.h"
 
 namespace sluice {
 namespace {
@@ -27,20 +28,23 @@ EnvelopePtr Driver::startStreamMessage(std::uint32_t stream, const Stream& s) {
   *start->mutable_plan() = *s.plan.plan;
   *start->mutable_captures() = s.plan.captures;
   addProperties(s.properties, *start->mutable_properties());
+  start->set_events(s.events);
   return envelope;
 }
 
-proto::StreamStarted Driver::startStream(std::uint32_t stream, BuiltPlan plan, LocalProperties::Ref properties, std::shared_ptr<StreamEnd> end) {
+proto::StreamStarted Driver::startStream(std::uint32_t stream, BuiltPlan plan, LocalProperties::Ref properties, bool events,
+                                         std::shared_ptr<StreamEnd> end) {
   Call call(*this);
   std::unique_lock lock(mutex_);
   checkAlive();
   Stream& s = streams_[stream];
-  s.plan = std::move(plan), s.properties = std::move(properties), s.end = std::move(end);
+  s.plan = std::move(plan), s.properties = std::move(properties), s.events = events, s.end = std::move(end);
+  if (console_) s.begunMs = steadyMs();
   EnvelopePtr message = session_ ? startStreamMessage(stream, s) : nullptr;
   lock.unlock();
   if (message) backend_->link().send(kMasterPeer, std::move(message));
   lock.lock();
-  wait(lock, [&] { return s.started || !failed_.empty() || closing_; });
+  wait(lock, Lent::toNone(), [&] { return s.started || !failed_.empty() || closing_; });
   if (!s.started) checkAlive();
   if (!s.answer.error().empty()) {
     std::string error = s.answer.error();
@@ -48,6 +52,17 @@ proto::StreamStarted Driver::startStream(std::uint32_t stream, BuiltPlan plan, L
     throwError(ErrorKind::kIllegalState, error);
   }
   return s.answer;
+}
+
+void Driver::watchStream(std::uint32_t id, bool on) {
+  auto [envelope, watch] = compose(&proto::Message::mutable_watch_stream);
+  {
+    std::lock_guard lock(mutex_);
+    auto it = streams_.find(id);
+    if (it == streams_.end() || std::exchange(it->second.events, on) == on || !session_ || closing_) return;
+    watch->set_app(app_), watch->set_stream(id), watch->set_on(on);
+  }
+  backend_->link().send(kMasterPeer, std::move(envelope));
 }
 
 void Driver::onPlanFor(const proto::PlanFor& ask, Outgoing& out) {
@@ -140,7 +155,7 @@ bool Driver::awaitStream(std::uint32_t id, std::int64_t atMostMs) {
   if (it == streams_.end()) return true;
   Stream& stream = it->second;
   auto ready = [&] { return stream.stopped || !stream.batchErrors.empty() || !failed_.empty() || closing_; };
-  if (atMostMs < 0) wait(lock, ready);
+  if (atMostMs < 0) wait(lock, Lent::toBatches(), ready);
   else if (!waitAtMost(lock, atMostMs, ready)) return false;
   if (!stream.batchErrors.empty()) {
     std::string error = std::move(stream.batchErrors.front());
@@ -175,11 +190,13 @@ void Driver::stopStream(std::uint32_t id, bool gracefully, std::int64_t atMostMs
   if (gracefully && !inline_) {
     if (waitAtMost(lock, atMostMs, over)) return;
     stream.drainNow = true;
+    logLine(LogLevel::kWarn, "the graceful stop did not end within " + std::to_string(atMostMs) +
+                                 " ms; the stream stops with the batches that are decided (sluice.streaming.gracefulStopTimeout)");
     lock.unlock();
     backend_->link().send(kMasterPeer, drainMessage(true));
     lock.lock();
   }
-  wait(lock, over);
+  wait(lock, Lent::toBatches(), over);
 }
 
 }  // namespace sluice

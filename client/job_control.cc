@@ -104,6 +104,16 @@ void cancelJobs(ContextCore& context, Cancelled which, std::string_view name, st
   }
 }
 
+void cancelStage(ContextCore& context, int stage, std::string_view reason, CallSite site) {
+  context.checkActive();
+  if (stage >= 0) context.driver().cancelStage(std::uint32_t(stage), by("cancelStage", reason, site));
+}
+
+bool killTaskAttempt(ContextCore& context, std::int64_t task, std::string_view reason, CallSite site) {
+  context.checkActive();
+  return task >= 0 && context.driver().killTask(std::uint64_t(task), by("killTaskAttempt", reason, site));
+}
+
 }  // namespace detail
 }  // inline namespace SLUICE_ABI
 }  // namespace sluice

@@ -22,6 +22,9 @@ class LocalProperties {
   static constexpr const char* kInterrupt = "sluice.job.interruptOnCancel";
   static constexpr const char* kTags = "sluice.job.tags";  // with commas between
   static constexpr const char* kPool = "sluice.scheduler.pool";
+  // Of functions of a stream's batch.
+  static constexpr const char* kBatch = "sluice.streaming.internal.batchTime";
+  static constexpr const char* kOutput = "sluice.streaming.internal.outputOpId";
 
   static Ref of(std::uint64_t context);
   static std::optional<std::string> get(std::uint64_t context, std::string_view key);

@@ -70,7 +70,7 @@ void stopWatched() {
   if (!context) return;
   if (StreamRef stream = StreamCore::activeOf(context.get())) {
     try {
-      stream->stop(false, true);
+      stream->stop(false, context->settings().get(sluice::conf::kStopGracefullyOnShutdown));
     } catch (...) {  // the waiter is told of it
     }
   } else {

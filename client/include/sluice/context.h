@@ -10,14 +10,20 @@
 #include "sluice/accumulator.h"
 #include "sluice/broadcast.h"
 #include "sluice/conf.h"
+#include "sluice/context_info.h"
+#include "sluice/detail/run_jobs.h"
+#include "sluice/files.h"
 #include "sluice/job_control.h"
+#include "sluice/detail/context_files.h"
 #include "sluice/rdd.h"
+#include "sluice/status_tracker.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
 namespace detail {
 
 SLUICE_EXPORT ContextRef openContext(const Conf& conf, CallSite site);
+SLUICE_EXPORT ContextRef activeContext();
 SLUICE_EXPORT void stopContext(ContextCore& context, bool failed, std::string_view why);
 SLUICE_EXPORT bool isStopped(ContextCore& context);
 SLUICE_EXPORT std::string applicationId(ContextCore& context);
@@ -29,7 +35,7 @@ SLUICE_EXPORT int exceptionsInFlight() noexcept;
 }  // namespace detail
 
 // Any thread may run actions of its RDDs; the datasets are defined by one thread at a time. Stops with its end.
-class Context : public JobControl<Context> {
+class Context : public JobControl<Context>, public ContextInfo<Context>, public detail::RunJobs<Context>, public detail::ContextFiles<Context> {
  public:
   // Connects to the cluster that sluice.master names. Throws Error: another Context is active, a bad setting, no master to be reached.
   explicit Context(const Conf& conf = {}, CallSite at = CallSite::here()) : core_(detail::openContext(conf, at)), stops_(true) {}
@@ -41,6 +47,11 @@ class Context : public JobControl<Context> {
   Context& operator=(Context&& other) noexcept {
     std::swap(core_, other.core_), std::swap(stops_, other.stops_);
     return *this;
+  }
+  // The active one, which somebody else stops, or a new one, which stops with this handle.
+  static Context getOrCreate(const Conf& conf = {}, CallSite at = CallSite::here()) {
+    detail::ContextRef active = detail::activeContext();
+    return active ? Context(std::move(active)) : Context(conf, at);
   }
   ~Context() {
     if (stops_ && core_) detail::stopContext(*core_, detail::exceptionsInFlight() > 0, "the application threw an exception");
@@ -63,15 +74,10 @@ class Context : public JobControl<Context> {
     return RDD<std::int64_t>(detail::addRange(*core_, from, to, step, parts(partitions), facts("range", at, typeDesc<std::int64_t>())));
   }
   RDD<std::int64_t> range(std::int64_t to, CallSite at = CallSite::here()) const { return range(0, to, 1, 0, at); }
-  // The lines of a file, of a directory's files, of what a glob matches, or of several of these with commas between. The paths must be
-  // readable in the driver and in all executors.
-  RDD<std::string_view> textFile(std::string_view paths, int minPartitions = 0, CallSite at = CallSite::here()) const {
-    return RDD<std::string_view>(detail::addTextFiles(*core_, paths, minPartitions > 0 ? std::size_t(minPartitions) : defaultParallelism(),
-                                                      facts("textFile", at, typeDesc<std::string_view>())));
-  }
   template <class T> RDD<T> union_(const std::vector<RDD<T>>& rdds, CallSite at = CallSite::here()) const {
     std::vector<detail::NodeRef> nodes;
     for (const auto& rdd : rdds) nodes.push_back(rdd.node());
+    if (nodes.empty()) return emptyRDD<T>(at);
     return RDD<T>(detail::addUnion(nodes.data(), nodes.size(), facts("union", at, typeDesc<T>())));
   }
 
@@ -86,17 +92,19 @@ class Context : public JobControl<Context> {
   // No function will read it any more.
   template <class T> void destroy(const Broadcast<T>& broadcast) const { detail::dropBroadcast(*core_, broadcast.id()); }
 
-  template <class T> Accumulator<T> accumulator(T start = {}) const {
-    return Accumulator<T>(detail::newAccumulator(new detail::AccumulatorValueOf<T>(std::move(start))));
+  template <class T> Accumulator<T> accumulator(T start = {}, std::string_view name = {}) const {
+    return Accumulator<T>(detail::newAccumulator(new detail::AccumulatorValueOf<T>(std::move(start)), name));
   }
-  Accumulator<std::int64_t> longAccumulator() const { return accumulator<std::int64_t>(); }
-  Accumulator<double> doubleAccumulator() const { return accumulator<double>(); }
-  template <class T> Accumulator<std::vector<T>> collectionAccumulator() const { return accumulator<std::vector<T>>(); }
+  Accumulator<std::int64_t> longAccumulator(std::string_view name = {}) const { return accumulator<std::int64_t>(0, name); }
+  Accumulator<double> doubleAccumulator(std::string_view name = {}) const { return accumulator<double>(0, name); }
+  template <class T> Accumulator<std::vector<T>> collectionAccumulator(std::string_view name = {}) const { return accumulator<std::vector<T>>({}, name); }
 
   std::uint32_t defaultParallelism() const { return detail::defaultParallelism(*core_); }
   std::string applicationId() const { return detail::applicationId(*core_); }
   // The setting in force, or "" if it has no value.
   std::string setting(std::string_view key) const { return detail::settingOf(*core_, key); }
+  // How jobs and stages get on.
+  StatusTracker statusTracker() const { return StatusTracker(core_); }
   void stop() { detail::stopContext(*core_, false, ""); }
   bool isStopped() const { return detail::isStopped(*core_); }
   const detail::ContextRef& core() const { return core_; }

@@ -84,6 +84,7 @@ template <class R> class FutureAction {
     auto call = [f = std::move(f), self = *this]() mutable { f(std::as_const(self)); };
     detail::onComplete(*action_, new detail::AsyncBodyOf<void, decltype(call)>(std::move(call)));
   }
+  const detail::AsyncRef& core() const { return action_; }
 
  private:
   static std::add_lvalue_reference_t<const R> of([[maybe_unused]] detail::AsyncBody& body) {

@@ -25,6 +25,8 @@ SLUICE_EXPORT std::vector<std::string> getJobTags(ContextCore& context);
 enum class Cancelled : std::uint8_t { kGroup, kTag, kAll };
 SLUICE_EXPORT void cancelJob(ContextCore& context, std::int64_t job, std::string_view reason, CallSite site);
 SLUICE_EXPORT void cancelJobs(ContextCore& context, Cancelled which, std::string_view name, std::string_view reason, CallSite site);
+SLUICE_EXPORT void cancelStage(ContextCore& context, int stage, std::string_view reason, CallSite site);
+SLUICE_EXPORT bool killTaskAttempt(ContextCore& context, std::int64_t task, std::string_view reason, CallSite site);
 
 }  // namespace detail
 
@@ -47,7 +49,10 @@ template <class Self> class JobControl {
   // Anything that tasks may want to know, by TaskContext::getLocalProperty. Keys that begin with "sluice." mean something to the engine:
   // sluice.scheduler.pool, sluice.jobGroup.id, sluice.job.description. nullptr: it is not set any more.
   void setLocalProperty(std::string_view key, std::string_view value) const { detail::setLocalProperty(context(), key, &value); }
-  void setLocalProperty(std::string_view key, const char* value) const { setLocalProperty(key, std::string_view(value)); }
+  void setLocalProperty(std::string_view key, const char* value) const {
+    if (value) setLocalProperty(key, std::string_view(value));
+    else setLocalProperty(key, nullptr);
+  }
   void setLocalProperty(std::string_view key, std::nullptr_t) const { detail::setLocalProperty(context(), key, nullptr); }
   std::optional<std::string> getLocalProperty(std::string_view key) const { return detail::getLocalProperty(context(), key); }
 
@@ -66,6 +71,13 @@ template <class Self> class JobControl {
   }
   void cancelJobsWithTag(std::string_view tag, std::string_view reason = {}, CallSite at = CallSite::here()) const {
     detail::cancelJobs(context(), detail::Cancelled::kTag, tag, reason, at);
+  }
+  // Ends the job that needs the stage (TaskContext::stageId, StatusTracker), or the outputs of the batch that do.
+  void cancelStage(int stageId, std::string_view reason = {}, CallSite at = CallSite::here()) const { detail::cancelStage(context(), stageId, reason, at); }
+  // Ends one try of a task (TaskContext::taskAttemptId), which is tried again; that does not count as a failure. False: there is no such
+  // task now.
+  bool killTaskAttempt(std::int64_t taskId, std::string_view reason = {}, CallSite at = CallSite::here()) const {
+    return detail::killTaskAttempt(context(), taskId, reason, at);
   }
   void cancelAllJobs(CallSite at = CallSite::here()) const { detail::cancelJobs(context(), detail::Cancelled::kAll, {}, {}, at); }
 
