@@ -31,6 +31,12 @@ Settings ConfReader::settings(const Conf& conf) {
   return settings;
 }
 
+Conf ConfReader::conf(const Settings& settings) {
+  Conf conf;
+  conf.values_ = settings.all();
+  return conf;
+}
+
 Conf& Conf::set(std::string_view key, std::string_view value) {
   Settings trial;
   check(trial.set(key, value, ConfOrigin::kProgram));

@@ -9,6 +9,7 @@ inline namespace SLUICE_ABI {
 class ConfReader {
  public:
   static Settings settings(const Conf& conf);
+  static Conf conf(const Settings& settings);
 };
 
 }  // inline namespace SLUICE_ABI

@@ -1,10 +1,15 @@
 // Leaves of batch jobs, and actions.
+#include "client/jobs.h"
+
 #include <algorithm>
 #include <filesystem>
 
 #include "client/context_core.h"
-#include "client/stream_core.h"
+#include "client/file_inputs.h"
+#include "client/file_outputs.h"
 #include "client/plan_node.h"
+#include "client/stream_core.h"
+#include "sluice/context.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -31,16 +36,20 @@ NodeRef staticNode(ContextCore& context, std::shared_ptr<SourceSpec> spec, const
   return node;
 }
 
-Driver::Results run(const NodeRef& node, proto::OutputKind kind, std::vector<std::uint32_t> partitions, const char* action, CallSite site,
-                    std::string prefix = {}) {
+Driver::Results run(const NodeRef& node, OutputRequest output, std::vector<std::uint32_t> partitions, CallSite site) {
   ContextRef context = contextOf(node);
   PlanRequest request;
-  request.action = action;
-  OutputRequest output;
-  output.node = node, output.kind = kind, output.name = action, output.site = site, output.prefix = std::move(prefix);
+  request.action = output.name;
+  output.node = node, output.site = site;
   request.outputs.push_back(std::move(output));
   request.perBatch = [](const PlanNode& of, std::int64_t when) { return plannedFor(of, when); };
   return context->run(request, std::move(partitions), site);
+}
+
+OutputRequest requestFor(proto::OutputKind kind, const char* action) {
+  OutputRequest output;
+  output.kind = kind, output.name = action;
+  return output;
 }
 
 }  // namespace
@@ -75,12 +84,16 @@ NodeRef addRange(ContextCore& context, std::int64_t from, std::int64_t to, std::
   return staticNode(context, std::move(spec), facts);
 }
 
-NodeRef addTextFiles(ContextCore& context, std::string_view paths, std::size_t atLeast, const NodeFacts& facts) {
+NodeRef addFiles(ContextCore& context, std::string_view paths, const FileForm& form, int minPartitions, const NodeFacts& facts) {
+  std::size_t atLeast = minPartitions > 0 ? std::size_t(minPartitions) : context.defaultParallelism();
   auto spec = std::make_shared<SourceSpec>();
-  for (auto& input : cutTextFiles(paths, std::max<std::size_t>(atLeast, 1))) *spec->source.add_inputs() = std::move(input);
-  spec->source.set_text(true);
+  setForm(facts.name, form, spec->source);
+  for (auto& input : cutFiles(facts.name, paths, form, std::max<std::size_t>(atLeast, 1))) *spec->source.add_inputs() = std::move(input);
   return staticNode(context, std::move(spec), facts);
 }
+
+// A job for a partition that there is not: nothing is computed.
+std::uint32_t askPartitions(const NodeRef& node) { return run(node, requestFor(proto::OUTPUT_NONE, "getNumPartitions"), {~0u}, node->site).partitions; }
 
 JobRows::~JobRows() { delete body_; }
 std::size_t JobRows::size() const { return body_ ? body_->results.parts.size() : 0; }
@@ -95,24 +108,35 @@ std::uint64_t JobRows::records() const {
 }
 std::uint32_t JobRows::partitions() const { return body_ ? body_->results.partitions : 0; }
 
+JobRows rowsOf(Driver::Results results) { return JobRows(new JobRows::Body{std::move(results)}); }
+
 JobRows runJob(const NodeRef& node, const char* action, CallSite site) {
-  return JobRows(new JobRows::Body{run(node, proto::OUTPUT_RESULTS, {}, action, site)});
+  return rowsOf(run(node, requestFor(proto::OUTPUT_RESULTS, action), {}, site));
+}
+
+std::vector<std::uint32_t> checkedPartitions(const NodeRef& node, const std::vector<int>& partitions, const char* method) {
+  std::uint32_t all = partitionsOf(node);
+  for (int p : partitions) {
+    if (p >= 0 && std::uint32_t(p) < all) continue;
+    throwError(ErrorKind::kInvalidArgument, std::string(method) + ": there is no partition " + std::to_string(p) + "; the RDD has " + std::to_string(all));
+  }
+  return {partitions.begin(), partitions.end()};
 }
 
 JobRows runJobOn(const NodeRef& node, const std::uint32_t* partitions, std::size_t count, const char* action, CallSite site) {
-  return JobRows(new JobRows::Body{run(node, proto::OUTPUT_RESULTS, {partitions, partitions + count}, action, site)});
+  return rowsOf(run(node, requestFor(proto::OUTPUT_RESULTS, action), {partitions, partitions + count}, site));
 }
 
-void runForEffects(const NodeRef& node, const char* action, CallSite site) { run(node, proto::OUTPUT_NONE, {}, action, site); }
+void runForEffects(const NodeRef& node, const char* action, CallSite site) { run(node, requestFor(proto::OUTPUT_NONE, action), {}, site); }
 
-void saveText(const NodeRef& node, std::string_view directory, CallSite site) {
+void saveFiles(const NodeRef& node, const FileOutput& files, CallSite site) {
+  if (files.path.empty()) throwError(ErrorKind::kInvalidArgument, std::string(files.method) + ": the directory has no name");
   std::error_code error;
-  std::string path = std::filesystem::absolute(std::string(directory), error).lexically_normal().string();
-  if (directory.empty()) throwError(ErrorKind::kInvalidArgument, "saveAsTextFile: the directory has no name");
-  if (std::filesystem::exists(path, error)) {
-    throwError(ErrorKind::kInvalidArgument, "saveAsTextFile: " + path + " exists already; name a new directory, or remove it");
+  OutputRequest output = requestOf(files);
+  if (std::filesystem::exists(output.prefix, error)) {
+    throwError(ErrorKind::kInvalidArgument, output.name + ": " + output.prefix + " exists already; name a new directory, or remove it");
   }
-  run(node, proto::OUTPUT_FILES, {}, "saveAsTextFile", site, path);
+  run(node, std::move(output), {}, site);
 }
 
 }  // namespace detail

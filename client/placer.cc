@@ -1,8 +1,10 @@
 // Partitioners, as the driver holds them.
 #include <atomic>
+#include <memory>
 #include <string>
 
 #include "client/plan_node.h"
+#include "common/plan_view.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -35,6 +37,18 @@ bool samePlacer(const PlacerRef& a, const PlacerRef& b) {
 }
 
 std::string_view kindOf(const PlacerRef& placer) { return placer ? std::string_view(placer->kind) : "hash"; }
+
+bool liesByRange(const NodeRef& node) { return node && node->byKey && node->key.placer && node->key.placer->kind == "range"; }
+
+std::uint32_t partitionOfKey(const NodeRef& node, const void* key, std::uint64_t hash) {
+  const Placement& placement = node->key;
+  if (!placement.placer) return partitionOfHash(hash, partitionsOf(node), placement.partitions == 0);
+  const OpRef& op = placement.placer->owned;
+  std::unique_ptr<Operator> placer(op.desc->make(op.captures.data(), op.captures.size()));
+  std::uint32_t partition = 0;
+  static_cast<KeyPlacer&>(*placer).place(key, 0, 1, &partition);
+  return partition;
+}
 
 NodeRef placerFor(const NodeRef& input, const PlacerRef& placer, bool views, CallSite site) {
   if (!placer) return {};

@@ -70,7 +70,7 @@ class Builder {
 std::string quoted(const PlanRequest& request) { return request.action.empty() ? "this action" : request.action; }
 
 Builder::Seen Builder::resolve(const PlanNode* node, std::int64_t asOfMs) const {
-  while (node->kind == PlanNode::Kind::kAlias) {
+  while (node->kind == PlanNode::Kind::kAlias && node->asOfMs == 0) {  // as of a batch it is a node of the plan
     if (!request_.stream && asOfMs == 0 && node->symbol == PlanNode::Symbol::kPlannedOnce) {
       throwError(ErrorKind::kIllegalState, quoted(request_) + " inside transform: a function of (RDD) is asked once, before any data is there; let it "
                                                               "take (RDD, Time), or use foreachRDD");
@@ -79,7 +79,6 @@ Builder::Seen Builder::resolve(const PlanNode* node, std::int64_t asOfMs) const 
       throwError(ErrorKind::kIllegalState, quoted(request_) + " inside transform: the batch that is being planned has no data yet; use foreachRDD for "
                                                               "actions on a batch");
     }
-    if (node->asOfMs != 0) asOfMs = node->asOfMs;
     node = node->inputs[0].node.get();
   }
   return {node, asOfMs};
@@ -92,9 +91,10 @@ std::vector<Builder::Seen> Builder::parents(const Placed& placed) const {
     for (const auto& content : placed.content) found.push_back(resolve(content.get(), placed.asOfMs));
     return found;
   }
+  const std::int64_t asOfMs = placed.node->asOfMs != 0 ? placed.node->asOfMs : placed.asOfMs;
   for (const auto& input : placed.node->inputs) {
-    if (!input.node) found.push_back({placed.node, placed.asOfMs});
-    else found.push_back(resolve(input.node.get(), placed.asOfMs));
+    if (!input.node) found.push_back({placed.node, asOfMs});
+    else found.push_back(resolve(input.node.get(), asOfMs));
   }
   return found;
 }
@@ -111,9 +111,9 @@ std::vector<Builder::Seen> Builder::needed(const Placed& placed) const {
 void Builder::enter(std::vector<std::pair<Seen, std::size_t>>& path, Seen seen) {
   if (auto it = positions_.find(seen.node); it != positions_.end()) {
     const Placed* known = it->second < order_.size() ? &order_[it->second] : nullptr;
-    if (known && seen.node->slideMs != 0 && known->asOfMs != seen.asOfMs) {
-      throwError(ErrorKind::kInvalidArgument, quoted(request_) + ": RDDs of two batches of one stream cannot be used in one job; collect one of them "
-                                                                 "first, or use window");
+    if (known && seen.node->onPerBatch && known->asOfMs != seen.asOfMs) {
+      throwError(ErrorKind::kInvalidArgument, quoted(request_) + ": two batches of a stream that the driver makes anew for each batch (queueStream, "
+                                                                 "transform with Time) cannot be used in one job; collect one of them first, or use window");
     }
     return;
   }
@@ -170,11 +170,14 @@ std::uint64_t Builder::digest(bool ofModule) const {
   for (std::size_t at = 0; at < order_.size(); ++at) {
     const PlanNode& node = *order_[at].node;
     digest.add(std::uint64_t(node.kind) | std::uint64_t(node.oneValueWhenEmpty) << 8 | std::uint64_t(node.state) << 9 | std::uint64_t(node.firstBatchOnly) << 12 |
+               std::uint64_t(node.equalPartitions) << 13 | std::uint64_t(node.perKey) << 14 |
                std::uint64_t(node.level.memory) << 10 | std::uint64_t(node.level.disk) << 11 | std::uint64_t(node.level.copies) << 16);
     digest.add(node.partitions), digest.add(std::uint64_t(node.slideMs));
+    digest.add(node.picked.size());
+    for (std::uint32_t picked : node.picked) digest.add(picked);
     if (ofModule) {
       addCode(digest, node.op.desc, node), addCode(digest, node.type, node);
-      digest.add(std::uint64_t(order_[at].asOfMs));
+      digest.add(std::uint64_t(node.asOfMs));
       digest.add(node.isKept() || node.slideMs != 0 ? node.id : 0);
       digest.add(node.source ? node.source->hash : 0);
       if (node.source && node.source->receiver) addCode(digest, node.source->receiver, node);
@@ -197,6 +200,7 @@ std::uint64_t Builder::digest(bool ofModule) const {
   for (const auto& output : request_.outputs) {
     digest.add(std::uint64_t(output.kind)), digest.add(positions_.at(resolve(output.node.get(), 0).node));
     digest.add(output.limit), digest.add(output.prefix), digest.add(output.suffix);
+    digest.add(output.files.SerializeAsString());
   }
   digest.add(std::uint64_t(request_.intervalMs)), digest.add(std::uint64_t(request_.driverPlanned));
   return digest.hash();
@@ -218,6 +222,7 @@ void Builder::fillEdges(std::size_t at, proto::Node& to) const {
   for (std::size_t i = 0; i < from.size(); ++i) {
     auto& edge = *to.add_edges();
     edge.set_parent(from[i].node->id);
+    edge.set_as_of_ms(node.asOfMs);
     const detail::NodeInput* input = content ? nullptr : &node.inputs[i];
     if (input) {
       switch (input->exchange) {
@@ -247,6 +252,8 @@ void Builder::fillNode(std::size_t at, proto::Node& to) const {
     case PlanNode::Kind::kCoalesce: to.set_kind(proto::NODE_COALESCE); break;
     case PlanNode::Kind::kConcat: to.set_kind(proto::NODE_CONCAT); break;
     case PlanNode::Kind::kPlacer: to.set_kind(proto::NODE_PLACER); break;
+    case PlanNode::Kind::kCartesian: to.set_kind(proto::NODE_CARTESIAN); break;
+    case PlanNode::Kind::kPick: to.set_kind(proto::NODE_PICK); break;
     case PlanNode::Kind::kAlias:
     case PlanNode::Kind::kPerBatch:
     case PlanNode::Kind::kUnion: to.set_kind(proto::NODE_UNION); break;
@@ -268,8 +275,9 @@ void Builder::fillNode(std::size_t at, proto::Node& to) const {
   }
   to.set_name(node.name), to.set_site(detail::siteText(node.site)), to.set_uid(uidOf(at));
   to.set_slide_ms(node.slideMs);
-  if (node.slideMs != 0) to.set_as_of_ms(order_[at].asOfMs);
   to.set_one_value_when_empty(node.oneValueWhenEmpty), to.set_first_batch_only(node.firstBatchOnly);
+  to.set_equal_partitions(node.equalPartitions), to.set_per_key(node.perKey);
+  *to.mutable_picked() = {node.picked.begin(), node.picked.end()};
   if (!node.state) return;
   const TypeDesc* state = node.type;
   if (node.op.desc && node.op.desc->form == OpDesc::Form::kStateful) {
@@ -293,6 +301,7 @@ std::shared_ptr<proto::Plan> Builder::plan(std::uint64_t hash) const {
   std::uint32_t index = 0;
   for (const auto& request : request_.outputs) {
     auto& output = *plan->add_outputs();
+    output = request.files;
     output.set_index(index++), output.set_kind(request.kind);
     output.set_node(resolve(request.node.get(), 0).node->id);
     output.set_limit(request.limit), output.set_prefix(request.prefix), output.set_suffix(request.suffix);
@@ -336,15 +345,18 @@ TemplateTable::Entry& TemplateTable::add(std::uint64_t hash, std::shared_ptr<con
   return entry;
 }
 
-BuiltPlan buildPlan(const PlanRequest& request, const ImageTable& images, TemplateTable& templates, const std::vector<std::uint64_t>& broadcasts) {
+BuiltPlan buildPlan(const PlanRequest& request, const ImageTable& images, TemplateTable& templates, const std::vector<std::uint64_t>& broadcasts,
+                    const ShippedFiles& files) {
   Builder builder(request, images);
   std::uint64_t hash = builder.templateHash();
   TemplateTable::Entry* entry = templates.find(hash);
   if (!entry) entry = &templates.add(hash, builder.plan(hash));
   BuiltPlan built{entry->plan, builder.captures(broadcasts)};
   auto bytes = builder.captureBytes();
-  if (entry->version == 0 || entry->captures != bytes) {
-    entry->captures = std::move(bytes);
+  files.addTo(built.captures);
+  std::size_t shipped = std::size_t(built.captures.files_size());
+  if (entry->version == 0 || entry->captures != bytes || entry->files != shipped) {
+    entry->captures = std::move(bytes), entry->files = shipped;
     entry->version = templates.nextVersion();
   }
   built.captures.set_version(entry->version);

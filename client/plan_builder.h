@@ -10,6 +10,7 @@
 #include "client/driver.h"
 #include "common/images.h"
 #include "client/plan_node.h"
+#include "client/shipped_files.h"
 #include "proto/plan.pb.h"
 
 namespace sluice {
@@ -20,6 +21,7 @@ struct OutputRequest {
   std::uint32_t limit = 0;
   std::string prefix, suffix, name;
   CallSite site;
+  proto::Output files;  // how files are written: format, schema, compression, rolling
 };
 
 // Plans by structure. Two jobs of equal structure get the same plan (with the node ids of the first), so that only captures travel
@@ -30,6 +32,7 @@ class TemplateTable {
     std::shared_ptr<const proto::Plan> plan;
     std::vector<std::string> captures;  // of `version`
     std::uint64_t version = 0;
+    std::size_t files = 0;  // that travel with it
   };
   Entry* find(std::uint64_t hash);
   Entry& add(std::uint64_t hash, std::shared_ptr<const proto::Plan> plan);
@@ -57,6 +60,6 @@ struct PlanRequest {
 // `broadcasts`: ids of live broadcast values, to be found among the captures. Throws Error, with the call site, for what cannot be
 // planned: an operator outside the application's images, an action on a symbolic RDD, one batch's RDD together with another's.
 SLUICE_INTERNAL BuiltPlan buildPlan(const PlanRequest& request, const ImageTable& images, TemplateTable& templates,
-                                    const std::vector<std::uint64_t>& broadcasts);
+                                    const std::vector<std::uint64_t>& broadcasts, const ShippedFiles& files);
 
 }  // namespace sluice

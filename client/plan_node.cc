@@ -30,6 +30,7 @@ void release(PlanNode* node) noexcept {
         drop(parent);
       }
     }
+    if (dead->level.isKept() && dead->context) dead->context->forgetKept(dead->id);
     delete dead;
   }
 }
@@ -59,11 +60,14 @@ NodeRef newNode(ContextRef context, PlanNode::Kind kind, const NodeFacts& facts)
   node->id = context->nextNode();
   node->context = std::move(context);
   node->kind = kind;
+  node->onPerBatch = kind == PlanNode::Kind::kPerBatch;
   node->type = facts.type;
   node->partitions = facts.partitions;
   node->state = facts.state;
   node->oneValueWhenEmpty = facts.oneValueWhenEmpty;
+  node->equalPartitions = facts.equalPartitions;
   node->name = facts.name;
+  node->call = facts.call;
   node->site = facts.site;
   node->slideMs = facts.slide.milliseconds();
   if (facts.layout == Layout::kByKey) node->byKey = true, node->key = {facts.partitions, facts.placer};
@@ -98,13 +102,41 @@ void connect(const NodeRef& node, const NodeInput* inputs, std::size_t count, co
                                                   std::to_string(from.slideMs) + " ms); bring them together with window");
     }
     if (node->slideMs == 0 && !input.shifts) node->slideMs = from.slideMs;
+    node->onPerBatch = node->onPerBatch || from.onPerBatch;
     node->onSymbol = node->onSymbol || from.onSymbol || from.symbol != PlanNode::Symbol::kNone;
     node->inputs.push_back(std::move(input));
   }
   if (facts.layout == Layout::kSame && count > 0) {
     node->byKey = inputs[0].node->byKey, node->key = inputs[0].node->key;
   }
+  bool byKey = node->op.desc && node->op.desc->form == OpDesc::Form::kPullByKey;
+  switch (node->kind) {
+    case PlanNode::Kind::kStep: node->perKey = facts.layout != Layout::kUnknown && !facts.byPlace; break;
+    case PlanNode::Kind::kPull: node->perKey = (byKey || facts.layout == Layout::kByKey) && !facts.state; break;  // by key, or sorting by it
+    case PlanNode::Kind::kUnion:
+    case PlanNode::Kind::kConcat: node->perKey = true; break;
+    default: break;
+  }
 }
+
+void checkEqualPartitions(std::initializer_list<NodeInput> inputs, const NodeFacts& facts) {
+  std::string counts;
+  bool equal = true;
+  std::uint32_t first = 0;
+  for (const auto& input : inputs) {
+    if (isSymbolic(input.node)) return;  // the tasks will know
+    std::uint32_t n = partitionsOf(input.node);
+    if (counts.empty()) first = n;
+    equal = equal && n == first;
+    counts += (counts.empty() ? "" : &input + 1 == inputs.end() ? " and " : ", ") + std::to_string(n);
+  }
+  if (!equal) {
+    throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + " at " + siteText(facts.site) + ": the RDDs have " + counts +
+                                                " partitions, but must have the same number; use repartition or join");
+  }
+}
+
+constexpr std::uint64_t kMostPartitions = 1'000'000;
 
 }  // namespace
 
@@ -135,6 +167,7 @@ NodeRef addPull(std::initializer_list<NodeInput> inputs, const OpRef& op, const 
     checkInput(input.node, facts);
     if (!first) first = input.node;
   }
+  if (facts.equalPartitions) checkEqualPartitions(inputs, facts);
   bool pull = op.desc->form != OpDesc::Form::kStep;
   NodeRef node = newNode(first->context, pull ? PlanNode::Kind::kPull : PlanNode::Kind::kStep, facts);
   setOperator(node, op);
@@ -178,25 +211,76 @@ NodeRef addCoalesce(const NodeRef& input, const NodeFacts& facts) {
   return node;
 }
 
-std::uint32_t partitionsOf(const NodeRef& node) {
-  const PlanNode* at = node.get();
+NodeRef addCartesian(const NodeRef& left, const NodeRef& right, const OpRef& op, const NodeFacts& facts) {
+  checkInput(left, facts), checkInput(right, facts);
+  if (!isSymbolic(left) && !isSymbolic(right)) {
+    std::uint64_t a = partitionsOf(left), b = partitionsOf(right);
+    if (a * b > kMostPartitions) {
+      throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + " at " + siteText(facts.site) + ": " + std::to_string(a) + " times " +
+                                                  std::to_string(b) + " partitions are too many; coalesce the RDDs first");
+    }
+  }
+  NodeRef node = newNode(left->context, PlanNode::Kind::kCartesian, facts);
+  setOperator(node, op);
+  NodeInput edges[] = {{left}, {right}};
+  connect(node, edges, 2, facts);
+  return node;
+}
+
+NodeRef addPick(const NodeRef& input, const std::uint32_t* partitions, std::size_t count, const NodeFacts& facts) {
+  checkInput(input, facts);
+  NodeRef node = newNode(input->context, PlanNode::Kind::kPick, facts);
+  node->picked.assign(partitions, partitions + count);
+  NodeInput edge{input};
+  connect(node, &edge, 1, facts);
+  return node;
+}
+
+namespace {
+
+// False: only the master knows, since it hangs on the data of a batch.
+bool countPartitions(const PlanNode* at, std::uint32_t& count) {
   for (;;) {
     for (const auto& input : at->inputs) {
-      if (input.exchange == Exchange::kGather) return 1;
-      if (input.exchange != Exchange::kNone) return at->partitions ? at->partitions : at->context->defaultParallelism();
+      if (input.exchange == Exchange::kGather) return count = 1, true;
+      if (input.exchange == Exchange::kHash || input.exchange == Exchange::kDirect) {
+        return count = at->partitions ? at->partitions : at->context->defaultParallelism(), true;
+      }
     }
-    if (at->kind == PlanNode::Kind::kSource) {
-      return at->source->source.kind() == proto::SOURCE_STATIC ? std::uint32_t(at->source->source.inputs_size()) : at->context->defaultParallelism();
+    const NodeRef first = at->inputs.empty() ? NodeRef() : at->inputs[0].node;
+    switch (at->kind) {
+      case PlanNode::Kind::kSource:
+        if (at->source->source.kind() != proto::SOURCE_STATIC) return false;
+        return count = std::uint32_t(at->source->source.inputs_size()), true;
+      case PlanNode::Kind::kPerBatch: return false;
+      case PlanNode::Kind::kPick: return count = std::uint32_t(at->picked.size()), true;
+      case PlanNode::Kind::kCoalesce:
+        if (!countPartitions(first.get(), count)) return false;
+        return count = std::min(at->partitions, count), true;
+      case PlanNode::Kind::kUnion:
+      case PlanNode::Kind::kCartesian: {
+        bool sum = at->kind == PlanNode::Kind::kUnion;
+        std::uint64_t all = sum ? 0 : 1;
+        for (const auto& input : at->inputs) {
+          std::uint32_t each = 0;
+          if (!input.node || input.shifts || !countPartitions(input.node.get(), each)) return false;
+          all = sum ? all + each : all * each;
+        }
+        return count = std::uint32_t(all), true;
+      }
+      default: break;
     }
-    if (at->kind == PlanNode::Kind::kCoalesce) return std::min(at->partitions, partitionsOf(at->inputs[0].node));
-    if (at->kind == PlanNode::Kind::kUnion) {
-      std::uint32_t sum = 0;
-      for (const auto& input : at->inputs) sum += partitionsOf(input.node);
-      return sum;
-    }
-    if (at->inputs.empty() || !at->inputs[0].node) return at->context->defaultParallelism();
-    at = at->inputs[0].node.get();
+    if (!first || at->inputs[0].shifts) return false;
+    at = first.get();
   }
+}
+
+}  // namespace
+
+std::uint32_t partitionsOf(const NodeRef& node) {
+  std::uint32_t count = 0;
+  if (countPartitions(node.get(), count)) return count;
+  return isSymbolic(node) ? node->context->defaultParallelism() : askPartitions(node);
 }
 
 Placement shufflePlacement(std::initializer_list<NodeRef> inputs, int named, const PlacerRef& placer, const char* method) {
@@ -229,37 +313,69 @@ std::uint32_t defaultParallelism(ContextCore& context) { return context.defaultP
 
 void keep(const NodeRef& node, StorageLevel level, bool stream) {
   if (stream) node->stream->checkDefinable("persist", node->site);
+  if (!node->inputs.empty() && node->inputs[0].shifts != 0 && node->kind != PlanNode::Kind::kPull) {  // a window: its batches are what is kept
+    return keep(node->inputs[0].node, level, stream);
+  }
+  if (node->keptForShifts && !level.isKept()) return;
+  if (std::exchange(node->keptForShifts, false)) node->level = {};
   if (node->level.isKept() && level.isKept() && !(node->level == level)) {
     throwError(ErrorKind::kInvalidArgument, node->place() + ": the storage level of what is persisted already cannot be changed; unpersist it first");
   }
   node->level = level;
+  if (level.isKept() && !stream) node->context->noteKept(node->id, {int(node->id), node->place(), level});
 }
 
 void unpersist(const NodeRef& node) {
   if (!node->level.isKept()) return;
   node->level = StorageLevel::NONE;
+  node->context->forgetKept(node->id);
   if (!node->stream && !node->context->isStopped()) node->context->driver().unpersist(node->id);
 }
 
 StorageLevel storageLevel(const NodeRef& node) { return node->level; }
 void setUid(const NodeRef& node, std::string_view uid) { node->uid = uid; }
+std::string nameOf(const NodeRef& node) { return node->name; }
 void setName(const NodeRef& node, std::string_view name) { node->name = name; }
+std::uint64_t newCall() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
 std::uint32_t idOf(const NodeRef& node) { return node->id; }
 
-std::string describe(const NodeRef& node) {
-  std::string text;
+std::vector<Dependency> dependenciesOf(const NodeRef& node) {
+  std::vector<Dependency> found;
   std::set<const PlanNode*> seen;
-  std::vector<const PlanNode*> open{node.get()};
+  struct At {
+    const PlanNode* node;
+    Dependency::Kind kind;
+  };
+  auto kindOf = [](const PlanNode& reader, const NodeInput& input, Dependency::Kind outer) {
+    using Kind = Dependency::Kind;
+    if (outer == Kind::kShuffle || input.exchange != Exchange::kNone) return Kind::kShuffle;
+    switch (reader.kind) {
+      case PlanNode::Kind::kUnion: return Kind::kRange;
+      case PlanNode::Kind::kCoalesce:
+      case PlanNode::Kind::kCartesian:
+      case PlanNode::Kind::kPick: return Kind::kNarrow;
+      default: return outer;
+    }
+  };
+  const PlanNode* first = behind(node.get());
+  std::vector<At> open{{first, Dependency::Kind::kOneToOne}};
   while (!open.empty()) {
-    const PlanNode* at = open.back();
+    At at = open.back();
     open.pop_back();
-    if (!seen.insert(at).second) continue;
-    text += "(" + std::to_string(at->id) + ") " + at->place() + "\n";
-    for (const auto& input : at->inputs) {
-      if (input.node) open.push_back(input.node.get());
+    for (auto input = at.node->inputs.rbegin(); input != at.node->inputs.rend(); ++input) {
+      if (!input->node) continue;
+      const PlanNode* from = behind(input->node.get());
+      Dependency::Kind kind = kindOf(*at.node, *input, at.kind);
+      bool own = from->call != 0 && from->call == first->call;
+      if (own && seen.insert(from).second) open.push_back({from, kind});
+      else if (!own) found.push_back({kind, int(from->id), from->place()});
     }
   }
-  return text;
+  std::reverse(found.begin(), found.end());
+  return found;
 }
 
 std::size_t exchangesOf(const NodeRef& node) {

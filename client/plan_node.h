@@ -25,10 +25,12 @@ class SLUICE_INTERNAL PlanNode {
     kPull,
     kUnion,
     kCoalesce,
-    kAlias,     // stands for its input as of a batch (asOfMs), or as a symbol inside transform; never in a plan
+    kAlias,     // stands for its input: as of a batch (asOfMs), or as a symbol inside transform, which is in no plan
     kPerBatch,  // made anew for each batch by a function of the driver
     kConcat,    // a union of inputs that lie the same way by key: partition by partition
     kPlacer,    // a partitioner, of the inputs that name it
+    kCartesian,  // every partition of its first input with every one of its second
+    kPick,       // some partitions of its input
   };
   enum class Symbol : std::uint8_t {
     kNone,
@@ -47,18 +49,24 @@ class SLUICE_INTERNAL PlanNode {
   std::uint32_t partitions = 0;
   bool byKey = false;  // laid out by key, as `key` says
   Placement key;
+  std::vector<std::uint32_t> picked;  // kPick
+  bool equalPartitions = false;       // its inputs must have the same number of them
+  bool perKey = false;                // what it makes of a key's records depends on these alone, and has that key
   StorageLevel level;
+  bool keptForShifts = false;  // because a window reads it at earlier times: the user may still say how
   bool state = false;
   bool oneValueWhenEmpty = false;
   bool firstBatchOnly = false;
   std::shared_ptr<const SourceSpec> source;
   std::string receiverCaptures;
   std::string name, uid;
+  std::uint64_t call = 0;  // of the method that made it and others; 0: it alone
   CallSite site;
   std::int64_t slideMs = 0;
   std::int64_t asOfMs = 0;        // kAlias
   Symbol symbol = Symbol::kNone;  // kAlias
   bool onSymbol = false;          // hangs on a symbol
+  bool onPerBatch = false;        // is a kPerBatch node, or hangs on one
   DriverFunctionRef perBatch;     // kPerBatch
   std::int64_t checkpointMs = 0;  // DStream::checkpoint(interval)
 
@@ -78,6 +86,8 @@ SLUICE_INTERNAL std::string siteText(CallSite site);
 // Refuses captures that point into the driver's memory.
 void setOperator(const NodeRef& node, const OpRef& op);
 SLUICE_INTERNAL NodeRef newNode(ContextRef context, PlanNode::Kind kind, const NodeFacts& facts);
+// How many partitions a batch's node has, by the master's word.
+std::uint32_t askPartitions(const NodeRef& node);
 // The node itself, or what an alias stands for.
 const PlanNode* behind(const PlanNode* node);
 

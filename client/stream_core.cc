@@ -1,11 +1,11 @@
 #include "client/stream_core.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <set>
 
 #include "client/accumulator_registry.h"
+#include "client/log.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kCheckpointAtLeastMs = 10'000;
 constexpr std::size_t kBatchesRemembered = 64;
 
-StreamCore*& activeStream() {  // guarded by ContextCore::activeMutex()
+StreamCore*& activeCore() {  // guarded by ContextCore::activeMutex()
   static StreamCore* stream = nullptr;
   return stream;
 }
@@ -35,7 +35,17 @@ class StreamFollower final : public StreamEnd {
       std::lock_guard lock(mutex_);
       if (stream_ && tryRetain(stream_->references)) stream = StreamRef::adopt(stream_);
     }
-    if (stream && stream->listener_) stream->listener_(batch);
+    if (!stream) return;
+    stream->heardOf(batch.when_ms());
+    if (stream->listener_) stream->listener_(batch);
+  }
+  void event(const proto::StreamEvent& event) override {
+    StreamRef stream;
+    {
+      std::lock_guard lock(mutex_);
+      if (stream_ && tryRetain(stream_->references)) stream = StreamRef::adopt(stream_);
+    }
+    if (stream) stream->bus_.post(event);
   }
   void leave() {
     std::lock_guard lock(mutex_);
@@ -85,6 +95,12 @@ NodeRef StreamCore::newSource(PlanNode::Kind kind, const NodeFacts& facts) {
 
 void StreamCore::addOutput(OutputRequest output, DriverFunctionRef function) {
   checkDefinable(output.name.c_str(), output.site);
+  for (const auto& other : outputs_) {
+    if (output.kind == proto::OUTPUT_ROLLING && other.kind == output.kind && other.prefix == output.prefix) {
+      throwError(ErrorKind::kInvalidArgument, output.name + " at " + siteText(output.site) + ": the one at " + siteText(other.site) + " writes into " +
+                                                  output.prefix + " already; name another directory");
+    }
+  }
   functions_.push_back({std::move(function), output.node});
   outputs_.push_back(std::move(output));
 }
@@ -162,26 +178,37 @@ PlanRequest StreamCore::request(std::int64_t whenMs) {
   return request;
 }
 
-void StreamCore::start() {
+void StreamCore::addListener(StreamingListener& listener) {
+  bool first = bus_.empty();
+  if (!bus_.add(&listener)) return;
+  if (first && state_ == StreamState::kActive) context_->driver().watchStream(id_, true);
+}
+
+void StreamCore::removeListener(StreamingListener& listener) {
+  if (bus_.remove(&listener) && bus_.empty() && state_ == StreamState::kActive) context_->driver().watchStream(id_, false);
+}
+
+void StreamCore::start(CallSite site) {
   if (state_ == StreamState::kActive) {
-    std::fprintf(stderr, "sluice: the StreamingContext has been started already\n");
+    logLine(LogLevel::kWarn, "the StreamingContext has been started already");
     return;
   }
   if (state_ == StreamState::kStopped) throwError(ErrorKind::kIllegalState, "a stopped StreamingContext cannot be started again; make a new one");
   {
     std::lock_guard lock(ContextCore::activeMutex());
-    if (activeStream()) {
-      throwError(ErrorKind::kIllegalState, "only one StreamingContext may be started in a process: the one made at " + siteText(activeStream()->site_) +
-                                               " is; stop it first");
+    if (activeCore()) {
+      throwError(ErrorKind::kIllegalState, "only one StreamingContext may be started in a process: one was, at " + siteText(activeCore()->startedAt_) +
+                                               "; stop it first");
     }
-    activeStream() = this;
+    activeCore() = this;
+    startedAt_ = site;
   }
   try {
     validate();
     BuiltPlan plan = context_->build(request(0));
     properties_ = LocalProperties::withoutGroup(LocalProperties::of(context_->serial()));
     state_ = StreamState::kActive;
-    context_->driver().startStream(id_, std::move(plan), properties_, follower_);
+    zeroMs_ = context_->driver().startStream(id_, std::move(plan), properties_, !bus_.empty(), follower_).zero_ms();
   } catch (...) {
     state_ = StreamState::kStopped;
     release();
@@ -200,16 +227,20 @@ void StreamCore::stop(bool stopContext, bool gracefully) {
   if (gracefully && Driver::inFunction()) {
     throwError(ErrorKind::kIllegalState, "stop(gracefully) inside foreachRDD or transform would wait for itself; stop at once, or from another thread");
   }
+  if (bus_.isMine()) {
+    throwError(ErrorKind::kIllegalState, "stop() inside a StreamingListener would wait for itself; stop from another thread");
+  }
   StreamState was = state_;
   if (was == StreamState::kActive) {
     auto limit = context_->settings().find(sluice::conf::kGracefulStopTimeout);
     std::int64_t atMostMs = limit ? limit->milliseconds() : std::max<std::int64_t>(10 * interval_.milliseconds(), 10'000);
     context_->driver().stopStream(id_, gracefully, atMostMs);
   } else if (was == StreamState::kStopped && !stopContext) {
-    std::fprintf(stderr, "sluice: the StreamingContext has been stopped already\n");
+    logLine(LogLevel::kWarn, "the StreamingContext has been stopped already");
   }
   state_ = StreamState::kStopped;
   release();
+  if (!Driver::inFunction()) bus_.close();
   // A function of the driver cannot wait for its own end: then the context goes with its last handle.
   if (stopContext && !Driver::inFunction()) context_->stop();
 }
@@ -217,13 +248,19 @@ void StreamCore::stop(bool stopContext, bool gracefully) {
 void StreamCore::release() {
   {
     std::lock_guard lock(ContextCore::activeMutex());
-    if (activeStream() == this) activeStream() = nullptr;
+    if (activeCore() == this) activeCore() = nullptr;
   }
+}
+
+StreamRef StreamCore::active() {
+  std::lock_guard lock(ContextCore::activeMutex());
+  StreamCore* stream = activeCore();
+  return stream && tryRetain(stream->references) ? StreamRef::adopt(stream) : StreamRef();
 }
 
 StreamRef StreamCore::activeOf(ContextCore* context) {
   std::lock_guard lock(ContextCore::activeMutex());
-  StreamCore* stream = activeStream();
+  StreamCore* stream = activeCore();
   if (!stream || stream->context_.get() != context || !tryRetain(stream->references)) return {};
   return StreamRef::adopt(stream);
 }
@@ -284,12 +321,19 @@ LocalProperties::Ref StreamCore::propertiesOf(std::int64_t whenMs, std::uint32_t
   auto own = properties_ ? std::make_shared<LocalProperties::Map>(*properties_) : std::make_shared<LocalProperties::Map>();
   (*own)[LocalProperties::kDescription] =
       "Streaming job from [output operation " + std::to_string(output) + ", batch time " + std::to_string(whenMs) + " ms]";
-  (*own)["sluice.streaming.internal.batchTime"] = std::to_string(whenMs);
-  (*own)["sluice.streaming.internal.outputOpId"] = std::to_string(output);
+  (*own)[LocalProperties::kBatch] = std::to_string(whenMs);
+  (*own)[LocalProperties::kOutput] = std::to_string(output);
   return own;
 }
 
+void StreamCore::heardOf(std::int64_t whenMs) {
+  std::int64_t known = newestMs_;
+  while (known < whenMs && !newestMs_.compare_exchange_weak(known, whenMs)) {
+  }
+}
+
 void StreamCore::runOutput(std::int64_t whenMs, std::uint32_t output) {
+  heardOf(whenMs);
   OutputFunction run;
   CallSite site;
   {
@@ -301,6 +345,7 @@ void StreamCore::runOutput(std::int64_t whenMs, std::uint32_t output) {
   LocalProperties::Scope scope(context_->serial(), propertiesOf(whenMs, output));
   try {
     run.function->call(&rdd, 1, Time(whenMs));
+    if (rdd->isKept() && rdd->references == 1) unpersist(rdd);  // cached by the function, and nobody has it any more
   } catch (const std::exception& e) {
     throwError(ErrorKind::kUserCode, "foreachRDD at " + siteText(site) + ", batch " + std::to_string(whenMs) + " ms: " + e.what());
   }
@@ -310,9 +355,10 @@ void StreamCore::finish(bool failed) noexcept {
   StreamRef self(this);
   try {
     if (state_ == StreamState::kActive) stop(false, false);
+    bus_.close();
     if (ownsContext_) context_->stop(failed, failed ? "the application threw an exception" : "");
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "sluice: %s\n", e.what());
+    logLine(LogLevel::kError, e.what());
   }
   std::lock_guard lock(mutex_);
   outputs_.clear(), functions_.clear(), planned_.clear();
@@ -333,6 +379,7 @@ NodeRef aliasOf(const NodeRef& of, PlanNode::Symbol symbol, std::int64_t asOfMs)
   alias->asOfMs = asOfMs;
   alias->slideMs = asOfMs != 0 ? 0 : of->slideMs;
   alias->byKey = of->byKey, alias->key = of->key;
+  alias->perKey = true, alias->onPerBatch = of->onPerBatch;
   alias->inputs.push_back({of});
   return alias;
 }

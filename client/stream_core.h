@@ -11,6 +11,7 @@
 
 #include "client/context_core.h"
 #include "client/driver.h"
+#include "client/listener_bus.h"
 #include "client/plan_node.h"
 
 namespace sluice {
@@ -28,7 +29,10 @@ class SLUICE_INTERNAL StreamCore {
   NodeRef newSource(PlanNode::Kind kind, const NodeFacts& facts);
   void addOutput(OutputRequest output, DriverFunctionRef function);
 
-  void start();
+  void start(CallSite site);
+  // Not owned; may be called in any state, but a stopped stream tells nothing more.
+  void addListener(StreamingListener& listener);
+  void removeListener(StreamingListener& listener);
   bool await(const Duration* atMost);
   void stop(bool stopContext, bool gracefully);
   StreamState state() const { return state_; }
@@ -37,6 +41,7 @@ class SLUICE_INTERNAL StreamCore {
   Duration interval() const { return interval_; }
   std::uint32_t id() const { return id_; }
   void setCheckpointDirectory(std::string directory);
+  const std::string& checkpointDirectory() const { return checkpointDirectory_; }
   void setRemember(Duration duration);
   // Its StreamingContext ends: stops, lets go of the graph (whose nodes hold this object), stops a context of its own.
   void finish(bool failed) noexcept;
@@ -45,8 +50,16 @@ class SLUICE_INTERNAL StreamCore {
   void onBatchDone(std::function<void(const proto::BatchDone&)> listener) { listener_ = std::move(listener); }
   // What the node is at this batch; made when the batch was planned. Null: not known any more.
   NodeRef plannedFor(const PlanNode& node, std::int64_t whenMs);
+  struct Known {
+    std::int64_t zeroMs = 0;    // 0: not started
+    std::int64_t newestMs = 0;  // the last batch that is decided, as far as the driver has heard
+    std::int64_t rememberMs = 0;
+  };
+  Known known() const { return {zeroMs_, newestMs_, remember_.milliseconds()}; }
+  void heardOf(std::int64_t whenMs);
   // The context's active stream; null: none.
   static StreamRef activeOf(ContextCore* context);
+  static StreamRef active();  // of any context
 
   std::atomic<std::uint32_t> references{0};
 
@@ -74,7 +87,9 @@ class SLUICE_INTERNAL StreamCore {
   std::string checkpointDirectory_;
   Duration remember_;
   std::atomic<StreamState> state_{StreamState::kInitialized};
-  CallSite startedAt_;
+  std::atomic<std::int64_t> zeroMs_{0}, newestMs_{0};
+  CallSite startedAt_;  // guarded by ContextCore::activeMutex()
+  ListenerBus bus_;
   LocalProperties::Ref properties_;  // of the thread that started it; constant from then on
   std::vector<OutputRequest> outputs_;
   std::vector<OutputFunction> functions_;

@@ -1,6 +1,7 @@
 // Sources, windows and outputs of streams.
 #include "sluice/detail/stream_graph.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <deque>
@@ -8,8 +9,11 @@
 #include <mutex>
 
 #include "client/context_core.h"
+#include "client/file_inputs.h"
+#include "client/file_outputs.h"
 #include "client/socket_receiver.h"
 #include "client/stream_core.h"
+#include "common/conf_keys.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -81,7 +85,8 @@ NodeRef addSocketText(StreamCore& stream, std::string_view host, std::uint16_t p
   return node;
 }
 
-NodeRef addNewTextFiles(StreamCore& stream, std::string_view directory, bool newFilesOnly, const NodeFacts& facts) {
+NodeRef addNewFiles(StreamCore& stream, std::string_view directory, const FileForm& form, bool newFilesOnly, const OpRef* filter,
+                    const NodeFacts& facts) {
   if (directory.empty()) throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + ": the directory has no name");
   NodeRef node = stream.newSource(PlanNode::Kind::kSource, facts);
   auto spec = std::make_shared<SourceSpec>();
@@ -89,9 +94,14 @@ NodeRef addNewTextFiles(StreamCore& stream, std::string_view directory, bool new
   spec->source.set_kind(proto::SOURCE_FILES);
   spec->source.set_directory(std::filesystem::absolute(std::string(directory), error).lexically_normal().string());
   spec->source.set_new_files_only(newFilesOnly);
-  spec->source.set_text(true);
+  spec->source.set_remember_ms(stream.context().settings().get(sluice::conf::kMinRememberDuration).milliseconds());
+  setForm(facts.name, form, spec->source);
   spec->seal();
   node->source = std::move(spec);
+  if (filter) {
+    setOperator(node, *filter);
+    node->receiverCaptures = filter->captures;  // those of a source
+  }
   return node;
 }
 
@@ -173,6 +183,7 @@ NodeRef addWindow(const NodeRef& input, Duration window, Duration slide, const N
   node->stream = input->stream;
   node->slideMs = slide.milliseconds();
   node->byKey = input->byKey, node->key = input->key;
+  node->perKey = true, node->onPerBatch = input->onPerBatch;
   NodeInput edge{input};
   edge.shifts = std::uint32_t(window.milliseconds() / input->slideMs);
   edge.shiftStep = Duration(input->slideMs);
@@ -181,7 +192,7 @@ NodeRef addWindow(const NodeRef& input, Duration window, Duration slide, const N
 }
 
 void keepForShifts(const NodeRef& node) {
-  if (!node->isKept()) node->level = StorageLevel::MEMORY_AND_DISK;
+  if (!node->isKept()) node->level = StorageLevel::MEMORY_AND_DISK, node->keptForShifts = true;
 }
 
 NodeRef addPerBatch(const NodeRef* inputs, std::size_t count, DriverFunctionRef f, const NodeFacts& facts) {
@@ -213,8 +224,46 @@ NodeRef addTransformed(const NodeRef* inputs, std::size_t count, const NodeRef& 
   if (result->context.get() != &stream->context()) throwError(ErrorKind::kInvalidArgument, node->place() + ": the function returned an RDD of another context");
   node->slideMs = inputs[0]->slideMs;
   node->byKey = result->byKey, node->key = result->key;
+  node->perKey = true, node->onPerBatch = result->onPerBatch;
   node->inputs.push_back({result});
   return node;
+}
+
+NodeRef addConstant(StreamCore& stream, const NodeRef& rdd, const NodeFacts& facts) {
+  if (!rdd) throwError(ErrorKind::kInvalidArgument, std::string(facts.name) + " at " + siteText(facts.site) + ": the RDD is empty (default-constructed); use an empty one (context.emptyRDD)");
+  NodeRef node = stream.newSource(PlanNode::Kind::kUnion, facts);
+  if (rdd->context.get() != &stream.context()) throwError(ErrorKind::kInvalidArgument, node->place() + ": the RDD belongs to another context");
+  if (isSymbolic(rdd)) throwError(ErrorKind::kInvalidArgument, node->place() + ": the RDD is a batch's; a constant one must be there before the stream");
+  node->byKey = rdd->byKey, node->key = rdd->key;
+  node->perKey = true;
+  node->inputs.push_back({rdd});
+  return node;
+}
+
+std::vector<NodeRef> sliceOf(const NodeRef& node, Time from, Time to, CallSite site) {
+  StreamRef stream = streamOf(node);
+  const std::string place = "slice at " + siteText(site);
+  auto known = stream->known();
+  if (known.zeroMs == 0) throwError(ErrorKind::kIllegalState, place + ": the DStream has not been initialized; start the StreamingContext first");
+  Duration slide = slideOf(node);
+  Time zero(known.zeroMs);
+  for (Time* end : {&from, &to}) {
+    Time floored = end->floor(slide, zero);
+    if (floored != *end) {
+      std::fprintf(stderr, "sluice: %s: %s is no batch of the stream (its slide is %s); %s is taken\n", place.c_str(), end->toString().c_str(),
+                   slide.toString().c_str(), floored.toString().c_str());
+    }
+    *end = floored;
+  }
+  std::vector<NodeRef> rdds;
+  for (Time t = std::max(from, zero + slide); t <= to && t.milliseconds() <= known.newestMs; t = t + slide) {
+    if (t.milliseconds() < known.newestMs - known.rememberMs) {
+      throwError(ErrorKind::kIllegalState, place + ": the batch at " + t.toString() + " is not remembered any more; let the StreamingContext remember longer (" +
+                                               (known.rememberMs == 0 ? std::string("remember(duration) is not set") : "it remembers " + Duration(known.rememberMs).toString()) + ")");
+    }
+    rdds.push_back(aliasOf(node, PlanNode::Symbol::kNone, t.milliseconds()));
+  }
+  return rdds;
 }
 
 void setCheckpointInterval(const NodeRef& node, Duration interval) {
@@ -241,13 +290,12 @@ void addPrint(const NodeRef& lines, std::uint32_t limit, CallSite site) {
   add(lines, proto::OUTPUT_PRINT, "print", site, std::move(output));
 }
 
-void addFiles(const NodeRef& lines, std::string_view prefix, std::string_view suffix, CallSite site) {
-  OutputRequest output;
-  std::error_code error;
-  // A prefix that ends in a slash, or is empty, leaves only the time as the name.
-  output.prefix = std::filesystem::absolute(prefix.empty() ? "./" : std::string(prefix), error).lexically_normal().string();
-  output.suffix = suffix;
-  add(lines, proto::OUTPUT_FILES, "saveAsTextFiles", site, std::move(output));
+void addFileOutput(const NodeRef& node, const FileOutput& files, CallSite site) {
+  add(node, proto::OUTPUT_FILES, files.method, site, requestOf(files));
+}
+
+void addRollingOutput(const NodeRef& lines, std::string_view directory, const RollingPolicy& policy, CallSite site) {
+  add(lines, proto::OUTPUT_ROLLING, "saveAsRollingTextFiles", site, requestOf(directory, policy));
 }
 
 void addForEach(const NodeRef& node, DriverFunctionRef f, CallSite site) { add(node, proto::OUTPUT_DRIVER, "foreachRDD", site, {}, std::move(f)); }
@@ -262,7 +310,20 @@ ContextRef contextOf(StreamCore& stream) { return ContextRef(&stream.context());
 Duration intervalOf(StreamCore& stream) { return stream.interval(); }
 void setCheckpointDirectory(StreamCore& stream, std::string_view directory) { stream.setCheckpointDirectory(std::string(directory)); }
 void setRemember(StreamCore& stream, Duration duration) { stream.setRemember(duration); }
-void start(StreamCore& stream) { stream.start(); }
+void start(StreamCore& stream, CallSite site) { stream.start(site); }
+StreamRef activeStream() { return StreamCore::active(); }
+void useCheckpoint(StreamCore& stream, std::string_view directory, const char* method) {
+  if (directory.empty()) throwError(ErrorKind::kInvalidArgument, std::string(method) + ": the checkpoint directory has no name");
+  std::string before = stream.checkpointDirectory();
+  stream.setCheckpointDirectory(std::string(directory));
+  if (before.empty() || before == stream.checkpointDirectory()) return;
+  std::string named = stream.checkpointDirectory();
+  stream.setCheckpointDirectory(before);
+  throwError(ErrorKind::kInvalidArgument, std::string(method) + ": the checkpoint directory is " + named + ", but the new context has " + before);
+}
+bool stopsContextByDefault(StreamCore& stream) { return stream.context().settings().get(sluice::conf::kStopContextByDefault); }
+void addListener(StreamCore& stream, StreamingListener& listener) { stream.addListener(listener); }
+void removeListener(StreamCore& stream, StreamingListener& listener) { stream.removeListener(listener); }
 bool await(StreamCore& stream, const Duration* atMost) { return stream.await(atMost); }
 void stop(StreamCore& stream, bool stopContext, bool gracefully) { stream.stop(stopContext, gracefully); }
 StreamState stateOf(StreamCore& stream) { return stream.state(); }

@@ -111,9 +111,12 @@ struct Cluster::Body : ManualClock {
 
   absl::Status open(const Settings& settings, std::unique_ptr<Backend>& made) {
     absl::Status status = absl::OkStatus();
+    auto memory = settings.find(conf::kExecutorMemory);
+    const std::uint64_t memoryBytes = memory ? memory->bytes : 256ull << 20;
     if (shape == Shape::kSimulated) {
       SimulatedOptions options;
       options.seed = faults.seed;
+      options.memoryBytes = memoryBytes;
       options.start = virtualNow;
       options.meanBreakUs = faults.meanBreakUs;
       options.losses = faults.losses;
@@ -127,7 +130,7 @@ struct Cluster::Body : ManualClock {
       options.executors = shape == Shape::kInProcess ? 3 : 1;
       options.slots = shape == Shape::kLocal1 ? 1 : shape == Shape::kLocal4 ? 4 : 2;
       options.time = manual.get();
-      options.memoryBytes = 256ull << 20;
+      options.memoryBytes = memoryBytes;
       auto images = ImageTable::ofExecutable();
       status = local::openLocal(settings, options, images, images, made);
     }

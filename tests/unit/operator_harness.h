@@ -31,12 +31,19 @@ class MemorySpill : public Spill {
 class Task : public TaskContext {
  public:
   explicit Task(int partition = 0, std::size_t share = 64 << 20) : share_(share) { partition_ = partition; }
+  NodePart nodePart() const override { return {partition_, partitions_, {}}; }
+  void setPartitions(int partitions) { partitions_ = partitions; }
   bool cancelled() const override { return false; }
+  void addListener(TaskListener* listener, bool) override { delete listener; }
   std::optional<std::string_view> getLocalProperty(std::string_view) const override { return std::nullopt; }
   void failedAt(std::size_t record) override { failedAt_ = int(record); }
   std::size_t memoryShare() const override { return share_; }
+  bool hold(std::int64_t bytes) override { return held_ += bytes, held_ <= most_; }
+  std::int64_t held() const { return held_; }
+  void setMost(std::int64_t bytes) { most_ = bytes; }
   Spill* newSpill() override { return spills_.emplace_back(std::make_unique<MemorySpill>()).get(); }
   std::string_view broadcast(std::uint64_t) override { return {}; }
+  std::string file(std::string_view) override { return {}; }
   void*& local(std::uint64_t, void (*)(void*)) override { return local_; }
   void accumulate(std::uint64_t, std::string_view) override {}
 
@@ -45,7 +52,8 @@ class Task : public TaskContext {
 
  private:
   std::size_t share_;
-  int failedAt_ = -1;
+  int failedAt_ = -1, partitions_ = 1;
+  std::int64_t held_ = 0, most_ = INT64_MAX;
   void* local_ = nullptr;
   std::vector<std::unique_ptr<MemorySpill>> spills_;
 };

@@ -149,6 +149,15 @@ template <class K, class C> class SLUICE_HIDDEN KeyTable {
     }
     return value;
   }
+  template <class Q> bool contains(const Q& key) {
+    if constexpr (kNumber) {
+      return locateNumber(key).slot->key.tag != 0;
+    } else {
+      return withKeyBytes(key, [&](const char* bytes, std::size_t size) {
+        return (size <= kLongest ? locateShort(bytes, size) : locateLong(bytes, size)).slot->key.tag != 0;
+      });
+    }
+  }
 
   // By order of insertion.
   C& value(std::size_t i) { return slots_[order_[i]].value; }

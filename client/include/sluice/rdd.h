@@ -3,24 +3,38 @@
 #include <optional>
 #include <utility>
 
+#include "sluice/detail/approximate_actions.h"
 #include "sluice/detail/async_actions.h"
-#include "sluice/detail/rdd_actions.h"
+#include "sluice/detail/rdd_pipe.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
 
-// Its methods by subject: detail/transforms.h (shared with DStream), rdd_transforms.h, rdd_order.h, rdd_actions.h, async_actions.h.
-template <class T> class RDD : public detail::RddActions<T>, public detail::AsyncActions<RDD<T>, T> {
+// A part of an RDD that one task computes.
+struct Partition {
+  int index = 0;
+  friend bool operator==(Partition, Partition) = default;
+};
+
+// Its methods by subject, each file building on the one before: detail/transforms.h (shared with DStream), rdd_transforms.h, rdd_order.h,
+// rdd_actions.h, rdd_sets.h, rdd_pairs.h, rdd_sampling.h, rdd_statistics.h, rdd_files.h, rdd_pipe.h; async_actions.h and
+// approximate_actions.h.
+template <class T> class RDD : public detail::RddPipe<T>, public detail::ApproximateActions<RDD<T>, T> {
  public:
   static constexpr bool kStream = false;
   RDD() = default;
-  explicit RDD(detail::NodeRef node) : detail::RddActions<T>(std::move(node)) {}
+  explicit RDD(detail::NodeRef node) : detail::RddPipe<T>(std::move(node)) {}
 
   RDD<T> unpersist() const {
     detail::unpersist(this->node_);
     return *this;
   }
   int getNumPartitions() const { return int(detail::partitionsOf(this->node_)); }
+  std::vector<Partition> partitions() const {
+    std::vector<Partition> all;
+    for (int p = 0, n = getNumPartitions(); p < n; ++p) all.push_back({p});
+    return all;
+  }
   // How the pairs lie by their keys; none: not by key.
   std::optional<Partitioner<owned_t<typename detail::PairOf<T>::Key>>> partitioner() const {
     detail::Placement placement;

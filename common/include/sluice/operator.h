@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "sluice/abi.h"
 #include "sluice/buffer.h"
@@ -50,13 +52,67 @@ struct SourcePartition {
   std::uint32_t partition = 0;
 };
 
+// Where the node of the operator that is running stands. Under a union, coalesce or cartesian its partition is not the task's.
+struct NodePart {
+  int partition = 0;
+  int partitions = 1;  // that the node has
+  Time time;           // of a stream's value; Time() in batch jobs
+};
+
+class TaskContext;
+
+// Told when its task ends. `why`: what it failed of; empty for completion listeners, which are told of failed tasks as well.
+class SLUICE_EXPORT TaskListener {
+ public:
+  virtual ~TaskListener();
+  virtual void onEnd(TaskContext& task, std::string_view why) = 0;
+};
+
 // What a running task can ask of the engine. One thread uses it. Its address is valid during the task only.
 class SLUICE_EXPORT TaskContext {
  public:
   virtual ~TaskContext();
+  // The context of the task that runs on this thread; null in the driver.
+  static TaskContext* get();
+  static int getPartitionId() { return get() ? get()->partition_ : 0; }
+
   Time batchTime() const { return batch_; }    // of a stream's batch; Time() in a job of a Context
   int partition() const { return partition_; }
-  int attempt() const { return attempt_; }
+  virtual NodePart nodePart() const = 0;
+  int attempt() const { return attempt_; }     // from 1
+  // In Spark's words.
+  int partitionId() const { return partition_; }
+  int attemptNumber() const { return attempt_ - 1; }  // 0: the first try
+  int stageId() const { return stage_; }
+  // Unlike any other of the application, also when the task is tried again.
+  std::int64_t taskAttemptId() const { return std::int64_t(stage_) << 32 | std::int64_t(partition_ & 0xfffff) << 12 | (attempt_ & 0xfff); }
+  virtual int numPartitions() const { return 1; }  // tasks of the stage
+  // Whether it was cancelled; user code that takes long over a record may ask, and return.
+  bool isInterrupted() const { return cancelled(); }
+  bool isCompleted() const { return completed_; }  // in listeners
+  bool isFailed() const { return hasFailed_; }     // likewise
+
+  // f(TaskContext&) is called when the task ends, however it does. If it throws, the task has failed.
+  template <class F> TaskContext& addTaskCompletionListener(F f) {
+    struct Listener final : TaskListener {
+      explicit Listener(F f) : f(std::move(f)) {}
+      void onEnd(TaskContext& task, std::string_view) override { f(task); }
+      F f;
+    };
+    return addListener(new Listener(std::move(f)), false), *this;
+  }
+  // f(TaskContext&, std::string_view why) is called when the task ends by an error, or is cancelled.
+  template <class F> TaskContext& addTaskFailureListener(F f) {
+    struct Listener final : TaskListener {
+      explicit Listener(F f) : f(std::move(f)) {}
+      void onEnd(TaskContext& task, std::string_view why) override { f(task, why); }
+      F f;
+    };
+    return addListener(new Listener(std::move(f)), true), *this;
+  }
+  // Takes ownership. Called at once if the task has ended that way already.
+  virtual void addListener(TaskListener* listener, bool ofFailure) = 0;
+
   // True once the result is not wanted any more; checked by the runner after each chunk.
   virtual bool cancelled() const = 0;
   // What the driver's thread had set with Context::setLocalProperty when it began the job; valid during the task.
@@ -65,9 +121,14 @@ class SLUICE_EXPORT TaskContext {
   virtual void failedAt(std::size_t record) = 0;
   // Bytes that the operators of this task may hold before they spill, flush or emit.
   virtual std::size_t memoryShare() const = 0;
+  // An operator holds so many bytes more (or fewer) that it cannot spill. What goes beyond the task's share displaces other data; false:
+  // it is more than the executor's whole memory, and the operator should say what it holds.
+  virtual bool hold(std::int64_t bytes) = 0;
   virtual Spill* newSpill() = 0;  // owned by the task
   // The bytes of a broadcast value, valid during the task. Throws Error(kLost) if no executor has it any more.
   virtual std::string_view broadcast(std::uint64_t id) = 0;
+  // Path of a file that Context::addFile has shipped. Throws Error(kInvalidArgument) if there is none of that name.
+  virtual std::string file(std::string_view name) = 0;
   // Where the records of the current chunk come from.
   virtual SourcePartition sourcePartition() const { return {}; }
   // The state by key of the node that this task makes (OpDesc::Form::kStateful); null elsewhere.
@@ -79,10 +140,11 @@ class SLUICE_EXPORT TaskContext {
 
  protected:
   Time batch_;
-  int partition_ = 0, attempt_ = 0;
+  int partition_ = 0, attempt_ = 0, stage_ = 0;
+  bool completed_ = false, hasFailed_ = false;
 };
 
-// The context of the task that runs on this thread; null outside tasks.
+// TaskContext::get()
 SLUICE_EXPORT TaskContext* currentTask();
 
 // Reads chunks of the previous operator, a shuffle, a kept value …

@@ -10,6 +10,8 @@ void snippet(sluice::RDD<int> numbers, sluice::RDD<std::pair<int, int>> pairs) {
   broken.collect(), broken.count(), broken.take(3), broken.top(3), broken.first(), broken.countByKey(), broken.countByValue();
   broken.reduce(std::plus<>()), broken.foreach([](auto) {}), broken.foreachPartition([](auto&) {}), broken.saveAsTextFile("x");
   broken.collectAsync().get(), broken.countAsync(), broken.takeAsync(3), broken.foreachAsync([](auto) {}), broken.foreachPartitionAsync([](auto&) {});
+  broken.saveAsObjectFile("x"), broken.pipe("cat").collect();
+  broken.countApprox(1), broken.countByValueApprox(1), broken.countByKeyApprox(1), broken.sumApprox(1), broken.meanApprox(1);
 }
 void streams(sluice::DStream<sluice::Broken> broken) {
   broken.window(sluice::Seconds(2)).count().print();
@@ -18,5 +20,5 @@ void streams(sluice::DStream<sluice::Broken> broken) {
   broken.reduceByKeyAndWindow(std::plus<>(), std::minus<>(), sluice::Seconds(2)).print();
   broken.updateStateByKey([](auto v, auto s) { return s; }).print();
   broken.transform([](auto x) { return x; }).foreachRDD([](auto) {});
-  broken.saveAsTextFiles("x");
+  broken.saveAsTextFiles("x"), broken.saveAsObjectFiles("x"), broken.saveAsRollingTextFiles("x");
 }

@@ -8,6 +8,7 @@
 
 #include "sluice/detail/graph.h"
 #include "sluice/ops/combine.h"
+#include "sluice/ops/combine_values.h"
 #include "sluice/ops/functors.h"
 #include "sluice/ops/group.h"
 #include "sluice/ops/join.h"
@@ -65,9 +66,10 @@ struct Method {
   const char* name;
   CallSite site;
   bool stream;
+  std::uint64_t call = newCall();
   NodeFacts facts(const TypeDesc* type, Layout layout = Layout::kUnknown, std::uint32_t partitions = 0) const {
     NodeFacts facts{name, site, type};
-    facts.layout = layout, facts.partitions = partitions, facts.stream = stream;
+    facts.layout = layout, facts.partitions = partitions, facts.stream = stream, facts.call = call;
     return facts;
   }
   // Records that lie by key.
@@ -128,6 +130,15 @@ NodeRef combined(const NodeRef& in, Create create, MergeV mergeValue, MergeC mer
   NodeRef mapSide = step<Made>(in, ops::Combine<K, V, C, Create, MergeV>::of(std::move(create), std::move(mergeValue)), method, Layout::kSame);
   return addPull({keyedInput<Made, Made, typename Merge::Input>(mapSide, to, method)}, Merge::of(std::move(merge)),
                  method.keyed(typeDesc<Made>(), to));
+}
+
+// Without a map side: every value travels.
+template <class K, class V, class C, class Create, class MergeV>
+NodeRef combinedAtTheReducer(const NodeRef& in, Create create, MergeV mergeValue, const Partitioner<owned_t<K>>& by, const Method& method) {
+  using Op = ops::CombineValues<owned_t<K>, owned_t<V>, C, Create, MergeV>;
+  Placement to = placementOf({in}, by, method);
+  return addPull({keyedInput<std::pair<K, V>, std::pair<owned_t<K>, owned_t<V>>, typename Op::Input>(in, to, method)},
+                 Op::of(std::move(create), std::move(mergeValue)), method.keyed(typeDesc<typename Op::Record>(), to));
 }
 
 template <class K, class V> NodeRef grouped(const NodeRef& in, const Partitioner<owned_t<K>>& by, const Method& method) {

@@ -5,9 +5,11 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/abi.h"
 #include "sluice/buffer.h"
+#include "sluice/dependency.h"
 #include "sluice/detail/placer.h"
 #include "sluice/detail/ref.h"
 #include "sluice/error.h"
@@ -71,14 +73,22 @@ struct NodeFacts {
   bool stream = false;      // made by a method of DStream: refused once the stream has started
   bool state = false;       // reads itself at t - slide; kept and checkpointed
   bool oneValueWhenEmpty = false;
-  Duration slide = {};      // zero: the inputs'
+  bool byPlace = false;          // what becomes of a record depends on which ones lie before it in the partition (samples)
+  bool equalPartitions = false;  // the inputs must have the same number of partitions: checked here where they are known, else by the tasks
+  Duration slide;           // zero: the inputs'
+  std::uint64_t call = 0;   // tells the nodes of one call of a method from others
 };
 
+SLUICE_EXPORT std::uint64_t newCall();
 SLUICE_EXPORT NodeRef addStep(const NodeRef& input, const OpRef& op, const NodeFacts& facts);
 SLUICE_EXPORT NodeRef addPull(std::initializer_list<NodeInput> inputs, const OpRef& op, const NodeFacts& facts);
 // Partitions of all inputs one after the other. Error(kInvalidArgument): none, other contexts, other slides.
 SLUICE_EXPORT NodeRef addUnion(const NodeRef* inputs, std::size_t count, const NodeFacts& facts);
 SLUICE_EXPORT NodeRef addCoalesce(const NodeRef& input, const NodeFacts& facts);
+// Partition p reads partition p / m of the left and p % m of the right input, which has m.
+SLUICE_EXPORT NodeRef addCartesian(const NodeRef& left, const NodeRef& right, const OpRef& op, const NodeFacts& facts);
+// These partitions of the input, in this order.
+SLUICE_EXPORT NodeRef addPick(const NodeRef& input, const std::uint32_t* partitions, std::size_t count, const NodeFacts& facts);
 // A leaf of a batch job: encoded rows, one string of rows for each partition.
 struct StaticPart {
   Buffer rows;
@@ -86,19 +96,21 @@ struct StaticPart {
 };
 SLUICE_EXPORT NodeRef addRows(ContextCore& context, StaticPart* parts, std::size_t count, const NodeFacts& facts);
 SLUICE_EXPORT NodeRef addRange(ContextCore& context, std::int64_t from, std::int64_t to, std::int64_t step, std::size_t parts, const NodeFacts& facts);
-// Lines of the files that `paths` names: a file, directory, glob, or several with commas between.
-SLUICE_EXPORT NodeRef addTextFiles(ContextCore& context, std::string_view paths, std::size_t atLeast, const NodeFacts& facts);
 
 // How a shuffle over these inputs lays its records: as named, else as the input with most partitions that already lies by key, else by the
 // hash over the default number (0).
 SLUICE_EXPORT Placement shufflePlacement(std::initializer_list<NodeRef> inputs, int named, const PlacerRef& placer, const char* method);
+// Whether it lies by ranges of the key.
+SLUICE_EXPORT bool liesByRange(const NodeRef& node);
+// Where a key (an owned one, and its hash) lies in a node that lies by key.
+SLUICE_EXPORT std::uint32_t partitionOfKey(const NodeRef& node, const void* key, std::uint64_t hash);
 // Whether the node lies that way: then it needs no exchange.
 SLUICE_EXPORT bool liesByKey(const NodeRef& node, const Placement& placement);
 // The edge's placer for records of `input`, whose keys are views or owned; null by hash.
 SLUICE_EXPORT NodeRef placerFor(const NodeRef& input, const PlacerRef& placer, bool views, CallSite site);
 // How the node lies by key: false if it does not.
 SLUICE_EXPORT bool layoutOf(const NodeRef& node, Placement& placement);
-// Partitions of a node of a batch job.
+// Partitions of a node of a batch job. Those of a batch's RDD are asked of the master, without computing anything.
 SLUICE_EXPORT std::uint32_t partitionsOf(const NodeRef& node);
 SLUICE_EXPORT ContextRef contextOf(const NodeRef& node);
 // Whether the node is (or hangs on) a stream's, planned before any data is there: nothing can be asked of it.
@@ -110,8 +122,11 @@ SLUICE_EXPORT void unpersist(const NodeRef& node);
 SLUICE_EXPORT StorageLevel storageLevel(const NodeRef& node);
 SLUICE_EXPORT void setUid(const NodeRef& node, std::string_view uid);
 SLUICE_EXPORT void setName(const NodeRef& node, std::string_view name);
+SLUICE_EXPORT std::string nameOf(const NodeRef& node);
 SLUICE_EXPORT std::uint32_t idOf(const NodeRef& node);
-// parallelize, textFile and the like of the node and its ancestors, one a line.
+// Of the method that made the node, as it was called: the nodes between, which are its own, are passed over.
+SLUICE_EXPORT std::vector<Dependency> dependenciesOf(const NodeRef& node);
+// The node and its ancestors, one a line, as Spark's toDebugString draws them.
 SLUICE_EXPORT std::string describe(const NodeRef& node);
 
 // The rows an action gave, by partition.
@@ -146,8 +161,6 @@ SLUICE_EXPORT JobRows runJob(const NodeRef& node, const char* action, CallSite s
 SLUICE_EXPORT JobRows runJobOn(const NodeRef& node, const std::uint32_t* partitions, std::size_t count, const char* action, CallSite site);
 // Runs it for its effects alone.
 SLUICE_EXPORT void runForEffects(const NodeRef& node, const char* action, CallSite site);
-// Rows are lines: writes them into a new directory.
-SLUICE_EXPORT void saveText(const NodeRef& node, std::string_view directory, CallSite site);
 // How many exchanges lie between the node and its sources.
 SLUICE_EXPORT std::size_t exchangesOf(const NodeRef& node);
 // Whether a job over the node recomputes an exchange, so that asking for its partitions bit by bit would be dear.

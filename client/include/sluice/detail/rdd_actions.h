@@ -2,13 +2,11 @@
 #pragma once
 #include <cstdint>
 #include <map>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "sluice/detail/rdd_order.h"
 #include "sluice/ops/foreach.h"
-#include "sluice/ops/lines.h"
 #include "sluice/ops/reduce.h"
 #include "sluice/ops/take.h"
 
@@ -21,6 +19,17 @@ struct Largest {
 };
 struct Smallest {
   template <class T> T operator()(T a, const T& b) const { return b < a ? b : a; }
+};
+
+template <class Less> struct LargestBy {
+  using SluiceInner = Less;
+  Less f;
+  template <class A, class B> A operator()(A a, const B& b) { return f(std::as_const(a), b) ? A(b) : std::move(a); }
+};
+template <class Less> struct SmallestBy {
+  using SluiceInner = Less;
+  Less f;
+  template <class A, class B> A operator()(A a, const B& b) { return f(b, std::as_const(a)) ? A(b) : std::move(a); }
 };
 
 template <class T> class RddActions : public RddOrder<T> {
@@ -74,13 +83,14 @@ template <class T> class RddActions : public RddOrder<T> {
     if constexpr (stores<T>()) {
       if (n <= 0) return taken;
       auto first = step<T>(node_, ops::Take<T>::of(std::uint64_t(n)), method("take", at));
-      std::uint32_t all = partitionsOf(node_), done = 0;
       // What lies behind an exchange is all computed for the first partition already.
-      std::uint32_t next = readsExchange(node_) ? all : 1;
+      bool whole = readsExchange(node_);
+      std::uint32_t all = ~0u, done = 0, next = 1;
       while (done < all && taken.size() < std::size_t(n)) {
         std::vector<std::uint32_t> wanted;
         for (; wanted.size() < next && done < all; ++done) wanted.push_back(done);
-        auto rows = wanted.size() == all ? runJob(first, "take", at) : runJobOn(first, wanted.data(), wanted.size(), "take", at);
+        auto rows = whole ? runJob(first, "take", at) : runJobOn(first, wanted.data(), wanted.size(), "take", at);
+        all = whole ? done : rows.partitions();
         for (std::size_t i = 0; i < rows.size() && taken.size() < std::size_t(n); ++i) decodeInto(rows.part(i), taken);
         next *= 4;
       }
@@ -94,14 +104,23 @@ template <class T> class RddActions : public RddOrder<T> {
     return std::move(taken[0]);
   }
   bool isEmpty(CallSite at = CallSite::here()) const { return take(1, at).empty(); }
+  // The first of the largest records, by < or by less(a, b), which runs in the executors. Error(kInvalidArgument) if there are none.
   Own max(CallSite at = CallSite::here()) const { return reduce(Largest(), at); }
   Own min(CallSite at = CallSite::here()) const { return reduce(Smallest(), at); }
+  template <class Less> requires(!std::is_convertible_v<Less, CallSite>) Own max(Less less, CallSite at = CallSite::here()) const {
+    if constexpr (kBroken || !orders<Less>()) return Own{};
+    else return reduce(LargestBy<Less>{std::move(less)}, at);
+  }
+  template <class Less> requires(!std::is_convertible_v<Less, CallSite>) Own min(Less less, CallSite at = CallSite::here()) const {
+    if constexpr (kBroken || !orders<Less>()) return Own{};
+    else return reduce(SmallestBy<Less>{std::move(less)}, at);
+  }
   auto countByValue(CallSite at = CallSite::here()) const {
     if constexpr (kBroken || !shuffles<T>()) return std::map<Own, std::int64_t>();
     else {
       Method m = method("countByValue", at);
       auto ones = step<std::pair<T, std::int64_t>>(node_, ops::CountOnes<T>::of(), m);
-      return counts<T>(ones, m);
+      return countsOf<T>(ones, m);
     }
   }
   auto countByKey(CallSite at = CallSite::here()) const {
@@ -113,7 +132,7 @@ template <class T> class RddActions : public RddOrder<T> {
       using K = Key;
       Method m = method("countByKey", at);
       auto keys = step<K>(node_, ops::Keys<T>::of(), m);
-      return counts<K>(step<std::pair<K, std::int64_t>>(keys, ops::CountOnes<K>::of(), m), m);
+      return countsOf<K>(step<std::pair<K, std::int64_t>>(keys, ops::CountOnes<K>::of(), m), m);
     }
   }
   // The last value of each key.
@@ -138,12 +157,6 @@ template <class T> class RddActions : public RddOrder<T> {
       runForEffects(step<T>(node_, ops::ForeachPartition<T, F>::of(std::move(f)), method("foreachPartition", at)), "foreachPartition", at);
     }
   }
-  // A new directory with a file part-00000, ... for each partition, one record a line, and _SUCCESS once all are there.
-  void saveAsTextFile(std::string_view directory, CallSite at = CallSite::here()) const {
-    if constexpr (!kBroken) {
-      saveText(step<std::string>(node_, ops::TextLines<T>::of(), method("saveAsTextFile", at)), directory, at);
-    }
-  }
 
  protected:
   using Base::Base;
@@ -152,12 +165,17 @@ template <class T> class RddActions : public RddOrder<T> {
   using Base::method;
   using Base::node_;
 
- private:
-  template <class K> static std::map<owned_t<K>, std::int64_t> counts(const NodeRef& ones, const Method& m) {
+  template <class K> static std::map<owned_t<K>, std::int64_t> countsOf(const NodeRef& ones, const Method& m) {
     auto sums = combined<K, std::int64_t, std::int64_t>(ones, ops::AsValue<std::int64_t>(), ops::AddUp(), ops::AddUp(), 0, m);
     std::map<owned_t<K>, std::int64_t> all;
     for (auto& [key, n] : decodeAll<std::pair<owned_t<K>, std::int64_t>>(runJob(sums, m.name, m.site))) all.emplace(std::move(key), n);
     return all;
+  }
+
+ private:
+  template <class Less> static constexpr bool orders() {
+    static_assert(std::is_invocable_r_v<bool, Less&, const Own&, const Own&>, "sluice: max and min take a function less(const T&, const T&) that returns bool");
+    return std::is_invocable_r_v<bool, Less&, const Own&, const Own&>;
   }
 };
 

@@ -13,6 +13,16 @@ template <class T> class RDD;
 
 namespace detail {
 
+#define SLUICE_RDD_NEEDS_PAIRS(method) \
+  static_assert(never<RDD<T>>, "sluice: " method " needs records that are std::pair<K, V>; make them with map or keyBy first")
+
+// Whether the keys have an order.
+template <class K> constexpr bool kSortable() {
+  constexpr bool ordered = requires(const K& a, const K& b) { bool(a < b); };
+  static_assert(ordered, "sluice: sorting and ranges need keys with operator<; give the key's type one, or sort by a function of it");
+  return ordered;
+}
+
 // create of an aggregation that begins from a value: f(zero, v).
 template <class F> struct FromZero {
   using SluiceInner = F;
@@ -37,17 +47,6 @@ template <class T> class RddTransforms : public Transforms<RDD, T> {
   using typename Base::Value;
 
   // ---- Transformations that streams do not have ----
-  template <class F> auto mapPartitionsWithIndex(F f, bool preservesPartitioning = false, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return Nothing();
-    else if constexpr (!std::is_invocable_v<F&, int, Iterator<T>&>) {
-      static_assert(never<F>, "sluice: mapPartitionsWithIndex needs a function that takes (int, sluice::Iterator<T>&) and returns a range");
-      return Nothing();
-    } else {
-      using Out = record_t<T, range_value_t<std::invoke_result_t<F&, int, Iterator<T>&>>>;
-      return RDD<Out>(step<Out>(node_, ops::MapPartitionsWithIndex<T, Out, F>::of(std::move(f)), method("mapPartitionsWithIndex", at),
-                                        preservesPartitioning ? Layout::kSame : Layout::kUnknown));
-    }
-  }
   template <class F> auto keyBy(F f, CallSite at = CallSite::here()) const {
     if constexpr (kBroken) return Nothing();
     else if constexpr (!usable<F, const T>()) return Nothing();
@@ -75,7 +74,7 @@ template <class T> class RddTransforms : public Transforms<RDD, T> {
       static_assert(never<A>, "sluice: aggregateByKey needs records that are std::pair<K, V>; make them with map or keyBy first");
       return Nothing();
     } else {
-      return this->combineByKey(with(FromZero<SeqF>{f}, zero), f, std::move(combine), partitions, at);
+      return this->template combinedByKey<true>(with(FromZero<SeqF>{f}, zero), f, std::move(combine), partitions, method("aggregateByKey", at));
     }
   }
   template <class F> auto foldByKey(const owned_t<Value>& zero, F f, const By& partitions = 0, CallSite at = CallSite::here()) const {
@@ -84,19 +83,18 @@ template <class T> class RddTransforms : public Transforms<RDD, T> {
       static_assert(never<F>, "sluice: foldByKey needs records that are std::pair<K, V>; make them with map or keyBy first");
       return Nothing();
     } else {
-      return this->combineByKey(with(FromZero<F>{f}, zero), f, f, partitions, at);
+      return this->template combinedByKey<true>(with(FromZero<F>{f}, zero), f, f, partitions, method("foldByKey", at));
     }
   }
-  // Fewer partitions, of neighbours; without an exchange unless `shuffle`.
+  // Fewer partitions, of neighbours, without an exchange. With shuffle: exactly so many, up or down, evenly filled, by an exchange; text
+  // that was views stays views (of what the exchange brought, which stays in memory for as long as the task): repartition gives owned text.
   auto coalesce(int partitions, bool shuffle = false, CallSite at = CallSite::here()) const {
     if constexpr (kBroken) return Nothing();
     else {
       Method m = method("coalesce", at);
       std::uint32_t n = this->atLeastOne(partitions, m);
-      if constexpr (std::is_same_v<Own, T>) {
-        if (shuffle) return this->repartition(partitions, at);
-      } else if (shuffle) {
-        throwError(ErrorKind::kInvalidArgument, "coalesce with a shuffle gives owned text; use repartition");
+      if constexpr (stores<T>()) {
+        if (shuffle) return RDD<T>(this->template placed<T>(ops::RoundRobin<T>::of(n), n, m));
       }
       return RDD<T>(addCoalesce(node_, m.facts(typeDesc<T>(), Layout::kUnknown, n)));
     }

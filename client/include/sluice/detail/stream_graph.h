@@ -3,11 +3,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
+#include "sluice/detail/files.h"
 #include "sluice/detail/graph.h"
+#include "sluice/rolling_policy.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
+
+class StreamingListener;
+
 namespace detail {
 
 class DriverFunction;
@@ -44,7 +50,9 @@ template <class F> DriverFunctionRef driverFunction(F f) { return DriverFunction
 
 // ---- Sources ----
 SLUICE_EXPORT NodeRef addSocketText(StreamCore& stream, std::string_view host, std::uint16_t port, StorageLevel level, const NodeFacts& facts);
-SLUICE_EXPORT NodeRef addNewTextFiles(StreamCore& stream, std::string_view directory, bool newFilesOnly, const NodeFacts& facts);
+// Files that appear in a directory. `filter`: a step over std::string_view paths that lets pass what is wanted; null: all but hidden names.
+SLUICE_EXPORT NodeRef addNewFiles(StreamCore& stream, std::string_view directory, const FileForm& form, bool newFilesOnly, const OpRef* filter,
+                                  const NodeFacts& facts);
 SLUICE_EXPORT NodeRef addReceiver(StreamCore& stream, const ReceiverDesc* receiver, std::string_view captures, StorageLevel level,
                                   const NodeFacts& facts);
 SLUICE_EXPORT void preferHost(const NodeRef& receiver, std::string_view host);
@@ -76,6 +84,11 @@ SLUICE_EXPORT NodeRef addPerBatch(const NodeRef* inputs, std::size_t count, Driv
 // The symbol that transform(f(RDD)) hands to f, and the stream's node of what f returned.
 SLUICE_EXPORT NodeRef symbolOf(const NodeRef& stream);
 SLUICE_EXPORT NodeRef addTransformed(const NodeRef* inputs, std::size_t count, const NodeRef& result, const NodeFacts& facts);
+// The same RDD in each batch.
+SLUICE_EXPORT NodeRef addConstant(StreamCore& stream, const NodeRef& rdd, const NodeFacts& facts);
+// The RDDs of the batches from `from` to `to`, both floored to the stream's slides since zero time; those that have not run yet are left
+// out. Throws Error(kIllegalState) before start(), and where something is asked that is not remembered any more.
+SLUICE_EXPORT std::vector<NodeRef> sliceOf(const NodeRef& node, Time from, Time to, CallSite site);
 // The records of an RDD at the first batch, and no value later: what a state begins with. A restored stream has had its first batch.
 SLUICE_EXPORT NodeRef addFirstBatch(StreamCore& stream, const NodeRef& rdd, const NodeFacts& facts);
 SLUICE_EXPORT void setCheckpointInterval(const NodeRef& node, Duration interval);
@@ -83,7 +96,10 @@ SLUICE_EXPORT StreamRef streamOf(const NodeRef& node);
 
 // ---- Outputs ----
 SLUICE_EXPORT void addPrint(const NodeRef& lines, std::uint32_t limit, CallSite site);
-SLUICE_EXPORT void addFiles(const NodeRef& lines, std::string_view prefix, std::string_view suffix, CallSite site);
+// A directory for each batch.
+SLUICE_EXPORT void addFileOutput(const NodeRef& node, const FileOutput& output, CallSite site);
+// Batches one after the other in few files of one directory.
+SLUICE_EXPORT void addRollingOutput(const NodeRef& lines, std::string_view directory, const RollingPolicy& policy, CallSite site);
 SLUICE_EXPORT void addForEach(const NodeRef& node, DriverFunctionRef f, CallSite site);
 SLUICE_EXPORT void addEffects(const NodeRef& node, CallSite site);
 
@@ -94,7 +110,14 @@ SLUICE_EXPORT ContextRef contextOf(StreamCore& stream);
 SLUICE_EXPORT Duration intervalOf(StreamCore& stream);
 SLUICE_EXPORT void setCheckpointDirectory(StreamCore& stream, std::string_view directory);
 SLUICE_EXPORT void setRemember(StreamCore& stream, Duration duration);
-SLUICE_EXPORT void start(StreamCore& stream);
+SLUICE_EXPORT void start(StreamCore& stream, CallSite site);
+// The one that is started in this process; null: none.
+SLUICE_EXPORT StreamRef activeStream();
+// Sets the directory, or refuses another one than that which is set: Error(kInvalidArgument).
+SLUICE_EXPORT void useCheckpoint(StreamCore& stream, std::string_view directory, const char* method);
+SLUICE_EXPORT bool stopsContextByDefault(StreamCore& stream);
+SLUICE_EXPORT void addListener(StreamCore& stream, StreamingListener& listener);
+SLUICE_EXPORT void removeListener(StreamCore& stream, StreamingListener& listener);
 // False: the time is up. Throws what ended the stream, or a batch's error.
 SLUICE_EXPORT bool await(StreamCore& stream, const Duration* atMost);
 SLUICE_EXPORT void stop(StreamCore& stream, bool stopContext, bool gracefully);

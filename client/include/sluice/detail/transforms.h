@@ -74,6 +74,20 @@ template <template <class> class H, class T> class Transforms {
                               preservesPartitioning ? Layout::kSame : Layout::kUnknown));
     }
   }
+  // f(int partition, sluice::Iterator<T>&) returns a range.
+  template <class F> auto mapPartitionsWithIndex(F f, bool preservesPartitioning = false, CallSite at = CallSite::here()) const {
+    if constexpr (kBroken) return H<Broken>();
+    else if constexpr (!kShippable<F>) return usable<F, Iterator<T>>(), H<Broken>();
+    else if constexpr (!std::is_invocable_v<F&, int, Iterator<T>&>) {
+      static_assert(never<F>, "sluice: mapPartitionsWithIndex needs a function that takes (int, sluice::Iterator<T>&) and returns a range");
+      return H<Broken>();
+    } else {
+      using Out = record_t<T, range_value_t<std::invoke_result_t<F&, int, Iterator<T>&>>>;
+      return H<Out>(step<Out>(node_, ops::MapPartitionsWithIndex<T, Out, F>::of(std::move(f)), method("mapPartitionsWithIndex", at),
+                                        preservesPartitioning ? Layout::kSame : Layout::kUnknown));
+    }
+  }
+  // Each partition as one vector, also an empty one.
   auto glom(CallSite at = CallSite::here()) const {
     if constexpr (kBroken) return H<Broken>();
     else return H<std::vector<T>>(step<std::vector<T>>(node_, ops::Glom<T>::of(), method("glom", at)));
@@ -145,20 +159,16 @@ template <template <class> class H, class T> class Transforms {
     else if constexpr (!shuffles<Key, Value>()) return H<Broken>();
     else return H<std::pair<owned_t<Key>, std::vector<owned_t<Value>>>>(grouped<Key, Value>(node_, partitions, method("groupByKey", at)));
   }
-  // create(V) -> C, mergeValue(C, V) -> C, mergeCombiners(C, C) -> C.
+  // create(V) -> C, mergeValue(C, V) -> C, mergeCombiners(C, C) -> C. Without mapSideCombine every value travels to its reducer, which is
+  // better where combining makes nothing smaller; mergeCombiners is not called then.
   template <class Create, class MergeV, class MergeC>
-  auto combineByKey(Create create, MergeV mergeValue, MergeC mergeCombiners, const By& partitions = 0, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return H<Broken>();
-    else if constexpr (!kPairs) { SLUICE_NEEDS_PAIRS("combineByKey"); return H<Broken>(); }
-    else if constexpr (!usable<Create, owned_t<Value>>()) return H<Broken>();
-    else {
-      using C = owned_t<result_t<Create, owned_t<Value>>>;
-      if constexpr (!usable<MergeV, C, owned_t<Value>>() || !usable<MergeC, C, C>() || !shuffles<Key, C>()) return H<Broken>();
-      else {
-        return H<std::pair<owned_t<Key>, C>>(combined<Key, Value, C>(node_, std::move(create), std::move(mergeValue), std::move(mergeCombiners), partitions,
-                                                                    method("combineByKey", at)));
-      }
+  auto combineByKey(Create create, MergeV mergeValue, MergeC mergeCombiners, const By& partitions = 0, bool mapSideCombine = true,
+                    CallSite at = CallSite::here()) const {
+    Method m = method("combineByKey", at);
+    if constexpr (!kBroken && kPairs) {
+      if (!mapSideCombine) return combinedByKey<false>(std::move(create), std::move(mergeValue), std::move(mergeCombiners), partitions, m);
     }
+    return combinedByKey<true>(std::move(create), std::move(mergeValue), std::move(mergeCombiners), partitions, m);
   }
   // Pairs by their key. A dataset that lies that way already is given back as it is.
   auto partitionBy(const By& by, CallSite at = CallSite::here()) const {
@@ -233,6 +243,9 @@ template <template <class> class H, class T> class Transforms {
   H<T> cache() const { return persist(); }
   StorageLevel getStorageLevel() const { return storageLevel(node_); }
   int id() const { return int(idOf(node_)); }
+  // As given by setName, else the method that made it.
+  std::string name() const { return nameOf(node_); }
+  std::vector<Dependency> dependencies() const { return dependenciesOf(node_); }
   // The node and its ancestors, one a line.
   std::string toDebugString() const { return describe(node_); }
 
@@ -249,6 +262,23 @@ template <template <class> class H, class T> class Transforms {
   static std::uint32_t atLeastOne(int partitions, const Method& m) {
     if (partitions < 1) throwError(ErrorKind::kInvalidArgument, std::string(m.name) + ": the number of partitions is " + std::to_string(partitions) + "; it must be above 0");
     return std::uint32_t(partitions);
+  }
+
+  template <bool mapSide, class Create, class MergeV, class MergeC>
+  auto combinedByKey(Create create, MergeV mergeValue, MergeC mergeCombiners, const By& partitions, const Method& m) const {
+    if constexpr (kBroken) return H<Broken>();
+    else if constexpr (!kPairs) { SLUICE_NEEDS_PAIRS("combineByKey"); return H<Broken>(); }
+    else if constexpr (!usable<Create, owned_t<Value>>()) return H<Broken>();
+    else {
+      using C = owned_t<result_t<Create, owned_t<Value>>>;
+      using Out = std::pair<owned_t<Key>, C>;
+      if constexpr (!usable<MergeV, C, owned_t<Value>>() || !usable<MergeC, C, C>() || !shuffles<Key, C>()) return H<Broken>();
+      else if constexpr (mapSide) {
+        return H<Out>(combined<Key, Value, C>(node_, std::move(create), std::move(mergeValue), std::move(mergeCombiners), partitions, m));
+      } else {
+        return H<Out>(combinedAtTheReducer<Key, Value, C>(node_, std::move(create), std::move(mergeValue), partitions, m));
+      }
+    }
   }
 
   // `place` gives pair<partition, T>; the exchange takes each record there.

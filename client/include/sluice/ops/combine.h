@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sluice/key_table.h"
+#include "sluice/ops/holding.h"
 #include "sluice/ops/output_chunk.h"
 #include "sluice/shipped.h"
 
@@ -46,13 +47,6 @@ template <class K, class C> class SLUICE_HIDDEN TableOutput {
   std::size_t at_ = 0;
 };
 
-// What a value holds outside of its slot, roughly.
-template <class V> std::size_t heldBytes(const V& value) {
-  if constexpr (std::is_trivially_destructible_v<V>) return 0;
-  else if constexpr (kEncodable<V>) return sizeof(V) + Codec<V>::bound(value);
-  else return sizeof(V);
-}
-
 // Map side: pair<K, V> -> pair<owned K, C>. Emits when the input ends, and before whenever the table outgrows the task's share.
 template <class K, class V, class C, class Create, class MergeV>
 class SLUICE_HIDDEN Combine : public StepOperator, public Ships<Combine<K, V, C, Create, MergeV>, OpDesc::Form::kStep, Create, MergeV> {
@@ -82,14 +76,23 @@ class SLUICE_HIDDEN Combine : public StepOperator, public Ships<Combine<K, V, C,
     try {
       for (; i < in.size; ++i) {
         V& value = records[i].second;
-        if constexpr (!std::is_trivially_destructible_v<C>) held_ += heldBytes(value);
-        table_.upsert(
-            records[i].first, [&] { return createFrom<C>(create_, value); }, [&](C& sum) { sum = mergeInto<C>(merge_, sum, value); });
+        if constexpr (!std::is_trivially_destructible_v<C> && !KnowsItsMemory<C>) held_ += heldBytes(value);
+        table_.upsert(records[i].first, [&] { return created(value); }, [&](C& sum) { merge(sum, value); });
       }
     } catch (...) {
       task.failedAt(i);
       throw;
     }
+  }
+  C created(V& value) {
+    C sum = createFrom<C>(create_, value);
+    if constexpr (KnowsItsMemory<C>) held_ += sum.memory();
+    return sum;
+  }
+  void merge(C& sum, V& value) {
+    if constexpr (KnowsItsMemory<C>) held_ -= sum.memory();
+    sum = mergeInto<C>(merge_, sum, value);
+    if constexpr (KnowsItsMemory<C>) held_ += sum.memory();
   }
   bool emit(Chunk& out) {
     if (output_.fill(table_, out)) return true;
@@ -117,11 +120,14 @@ class SLUICE_HIDDEN Merge : public PullOperator, public Ships<Merge<K, C, MergeC
   static OpRef of(MergeC merge) { return Merge::ship(merge); }
   explicit Merge(MergeC merge) : merge_(std::move(merge)) {}
 
-  bool next(Cursor* const* inputs, std::size_t count, Chunk& out, TaskContext&) override {
+  bool next(Cursor* const* inputs, std::size_t count, Chunk& out, TaskContext& task) override {
     if (!std::exchange(read_, true)) {
       for (std::size_t input = 0; input < count; ++input) {
         Chunk in;
-        while (inputs[input]->next(in)) add(in);
+        while (inputs[input]->next(in)) {
+          add(in);
+          if (!holding_.now(task, table_.memory() + held_)) throwKeysTooLarge();
+        }
       }
     }
     output_.fill(table_, out);
@@ -133,14 +139,17 @@ class SLUICE_HIDDEN Merge : public PullOperator, public Ships<Merge<K, C, MergeC
     auto* records = in.as<Input>();
     for (std::size_t i = 0; i < in.size; ++i) {
       C& value = records[i].second;
+      if constexpr (!std::is_trivially_destructible_v<C>) held_ += heldBytes(value);
       table_.upsert(
           records[i].first, [&] { return std::move(value); }, [&](C& sum) { sum = mergeInto<C>(merge_, sum, value); });
     }
   }
 
   MergeC merge_;
+  Holding holding_;
   KeyTable<K, C> table_;
   TableOutput<K, C> output_;
+  std::size_t held_ = 0;
   bool read_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sluice/iterator.h"
+#include "sluice/ops/holding.h"
 #include "sluice/ops/output_chunk.h"
 #include "sluice/ops/range_slot.h"
 #include "sluice/shipped.h"
@@ -67,7 +68,7 @@ class SLUICE_HIDDEN MapPartitionsWithIndex : public PullOperator, public Ships<M
   explicit MapPartitionsWithIndex(F f) : f_(std::move(f)) {}
 
   bool next(Cursor* const* inputs, std::size_t, Chunk& out, TaskContext& task) override {
-    return partition_.next(inputs, out, [&](Iterator<In>& records) -> decltype(auto) { return f_(task.partition(), records); });
+    return partition_.next(inputs, out, [&](Iterator<In>& records) -> decltype(auto) { return f_(task.nodePart().partition, records); });
   }
 
  private:
@@ -104,17 +105,24 @@ template <class T> class SLUICE_HIDDEN Glom : public PullOperator, public Ships<
   using Record = std::vector<T>;
   static OpRef of() { return Glom::ship(); }
 
-  bool next(Cursor* const* inputs, std::size_t, Chunk& out, TaskContext&) override {
+  bool next(Cursor* const* inputs, std::size_t, Chunk& out, TaskContext& task) override {
     out = {};
     if (std::exchange(done_, true)) return false;
     Chunk in;
-    while (inputs[0]->next(in))
-      for (std::size_t i = 0; i < in.size; ++i) all_.push_back(std::move(in.as<T>()[i]));
+    std::size_t held = 0;
+    while (inputs[0]->next(in)) {
+      for (std::size_t i = 0; i < in.size; ++i) {
+        held += sizeof(T) + heldBytes(in.as<T>()[i]);
+        all_.push_back(std::move(in.as<T>()[i]));
+      }
+      if (!holding_.now(task, held)) throwPartitionTooLarge();
+    }
     out = {&all_, 1};
     return true;
   }
 
  private:
+  Holding holding_;
   std::vector<T> all_;
   bool done_ = false;
 };

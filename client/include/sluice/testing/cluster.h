@@ -63,7 +63,7 @@ template <class T> class Source {
   DStream<T> stream_;
 };
 
-// A cluster whose batches run when the test says so. One thread uses it. All methods throw Error.
+// A cluster whose batches run when the test says so. One thread uses it. Executors have 256 MB unless `conf` sets sluice.executor.memory. All methods throw Error.
 //
 //   Cluster cluster;
 //   auto in = cluster.source<std::string>();
