@@ -36,7 +36,8 @@ constexpr Meaningless kMeaningless[] = {
     {"locality.", "tasks run where their input lies, without waiting"},
     {"rpc.", "the transport needs no settings"},
     {"network.", "the transport needs no settings"},
-    {"scheduler.", "jobs of an application share its slots as they come"},
+    {"scheduler.allocation.file", "pools are set by sluice.scheduler.pool.NAME.weight, .minShare and .mode"},
+    {"scheduler.", "nothing else can be set of the scheduler"},
     {"hadoop.", "there is no Hadoop here"},
     {"yarn.", "there is no YARN here"},
     {"sql.", "there is no SQL in this version"},
@@ -51,7 +52,6 @@ constexpr Meaningless kMeaningless[] = {
     {"streaming.concurrentBatches", "the batches of a stream run one after the other in this version"},
     {"streaming.unpersist", "what no batch can ask for any more is always released"},
     {"streaming.minRememberDuration", "use sluice.streaming.fileStream.minRememberDuration"},
-    {"streaming.stopGracefullyOnShutdown", "Ctrl-C and SIGTERM always stop gracefully, a second one at once"},
     {"streaming.receiver.maxRate", "receivers are not rate-limited in this version"},
     {"streaming.receiver.writeAheadLog.", "received blocks are replicated instead"},
     {"streaming.backpressure.", "rates are not adapted in this version; full memory slows receivers"},
@@ -60,9 +60,18 @@ constexpr Meaningless kMeaningless[] = {
     {"streaming.ui.", "there is no web page of applications in this version"},
 };
 
+// NAME in a key's name is any word without a point.
+bool matches(std::string_view name, std::string_view key) {
+  auto at = key.find("NAME");
+  if (at == std::string_view::npos) return name == key;
+  std::string_view head = key.substr(0, at), tail = key.substr(at + 4);
+  if (name.size() <= head.size() + tail.size() || !name.starts_with(head) || !name.ends_with(tail)) return false;
+  return name.substr(at, name.size() - head.size() - tail.size()).find('.') == std::string_view::npos;
+}
+
 const ConfKey* findKey(std::string_view name) {
   for (const ConfKey& key : kConfKeys) {
-    if (name == key.name) return &key;
+    if (matches(name, key.name)) return &key;
   }
   return nullptr;
 }
@@ -154,12 +163,21 @@ std::optional<std::int64_t> parseCount(std::string_view text) {
 // Why the value cannot be this key's; empty: it can.
 std::string complaint(const ConfKey& key, std::string_view value) {
   switch (key.type) {
-    case ConfType::kText:
-      return "";
+    case ConfType::kText: {
+      std::string choices;
+      for (std::string_view rest = key.unit; !rest.empty();) {
+        auto end = std::min(rest.find('|'), rest.size());
+        if (isWord(value, rest.substr(0, end))) return "";
+        choices += (choices.empty() ? "" : " or ") + std::string(rest.substr(0, end));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+      }
+      return choices.empty() ? "" : "is not " + choices;
+    }
     case ConfType::kFlag:
       return parseFlag(value) ? "" : "is neither true nor false";
     case ConfType::kCount: {
       auto count = parseCount(value);
+      if (std::string_view(key.unit) == "0") return count && *count >= 0 ? "" : "is not a whole number from 0 on";
       return count && *count > 0 ? "" : "is not a positive whole number";
     }
     case ConfType::kSize:
@@ -224,6 +242,11 @@ std::optional<std::int64_t> parseTimeMs(std::string_view text, std::string_view 
   return std::int64_t(*ms);
 }
 
+bool isWord(std::string_view text, std::string_view word) {
+  text = trim(text);
+  return text.size() == word.size() && std::equal(text.begin(), text.end(), word.begin(), sameLetter);
+}
+
 std::optional<bool> parseFlag(std::string_view text) {
   std::string value = lower(trim(text));
   if (value == "true") return true;
@@ -236,7 +259,7 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
   value = trim(value);
   if (key.starts_with(kSparkPrefix)) {
     std::string ours = std::string(kPrefix) + key.substr(kSparkPrefix.size());
-    const Meaningless* without = findMeaningless(std::string_view(ours).substr(kPrefix.size()));
+    const Meaningless* without = findKey(ours) ? nullptr : findMeaningless(std::string_view(ours).substr(kPrefix.size()));
     if (without) return refuse(where, shown(key) + " has no counterpart here (" + std::string(without->why) + "); remove it");
     std::string near = findKey(ours) ? ours : nearest(ours);
     if (near.empty()) return refuse(where, shown(key) + " has no counterpart here; remove it (--help conf lists all keys)");
@@ -357,7 +380,8 @@ std::string Settings::help() {
   std::string out = "Settings, by --conf KEY=VALUE, --properties-file, conf/sluice-defaults.conf or in the program:\n";
   for (const ConfKey& key : kConfKeys) {
     out += "  " + std::string(key.name) + "\n      " + key.doc + ".\n      " + typeName(key.type);
-    if (*key.unit)
+    if (key.type == ConfType::kText && *key.unit) out += std::string(", one of ") + key.unit;
+    if (*key.unit && (key.type == ConfType::kSize || key.type == ConfType::kTime))
       out += std::string(", bare numbers in ") + (std::string_view(key.unit) == "b"   ? "bytes"
                                                   : std::string_view(key.unit) == "m" ? "MiB"
                                                                                       : key.unit);

@@ -21,6 +21,8 @@ SLUICE_INTERNAL std::optional<std::uint64_t> parseSize(std::string_view text,
 SLUICE_INTERNAL std::optional<std::int64_t> parseTimeMs(std::string_view text,
                                                         std::string_view unit = "ms");  // 200ms, 2s, 1min, 1h
 SLUICE_INTERNAL std::optional<bool> parseFlag(std::string_view text);
+// Whether the text is this word, in whatever case.
+SLUICE_INTERNAL bool isWord(std::string_view text, std::string_view word);
 
 // Where a value comes from; a later one in this list wins, whichever is read first.
 enum class ConfOrigin : std::uint8_t { kEnvironment, kFile, kFlag, kProgram };

@@ -10,7 +10,8 @@ namespace sluice {
 
 enum class ConfType : std::uint8_t { kText, kFlag, kCount, kSize, kTime };
 
-// `unit`: what a bare number means, as in Spark ("ms", "s" for times, "b", "m" for sizes). `standard`: "" is not set.
+// `unit`: what a bare number means, as in Spark ("ms", "s" for times, "b", "m" for sizes); of a text that may have few values, these, with |
+// between; of a count that may be 0, "0". `standard`: "" is not set. NAME in a name stands for any word.
 struct ConfKey {
   const char* name;
   ConfType type;
@@ -74,6 +75,15 @@ struct Key {
     "Tries of a task before its job fails (local[N]: 1, local[N,F]: F)")                                               \
   X(kReaperKillTimeout, Duration, "task.reaper.killTimeout", "20s", "ms",                                              \
     "setJobGroup(…, interruptOnCancel): an executor is replaced whose cancelled task goes on for longer")              \
+  X(kSchedulerMode, std::string, "scheduler.mode", "FIFO", "FIFO|FAIR",                                                \
+    "FIFO: executors run older jobs and batches first; FAIR: they share their slots between pools")                   \
+  X(kPoolWeight, std::int64_t, "scheduler.pool.NAME.weight", "1", "",                                                  \
+    "Slots that the pool gets in comparison to others; a job's pool is the local property sluice.scheduler.pool")      \
+  X(kPoolMinShare, std::int64_t, "scheduler.pool.NAME.minShare", "0", "0",                                             \
+    "Slots of the application that the pool gets before others get more than theirs")                                 \
+  X(kPoolMode, std::string, "scheduler.pool.NAME.mode", "FIFO", "FIFO|FAIR", "How jobs within the pool share its slots") \
+  X(kShowConsoleProgress, bool, "ui.showConsoleProgress", "true", "",                                                  \
+    "A job that runs for longer than a second shows how far its stages are, if stderr is a terminal")                  \
   X(kDriverTimeout, Duration, "driver.timeout", "60s", "s",                                                            \
     "A client-mode application ends when its driver has been gone for this long")                                      \
   X(kDriverMaxResultSize, ByteCount, "driver.maxResultSize", "1g", "b",                                                \
@@ -86,6 +96,10 @@ struct Key {
     "Wait before a receiver that failed is started again")                                                             \
   X(kCheckpointDirectory, std::string, "streaming.checkpoint.directory", "", "",                                       \
     "Where streams keep their checkpoints, as checkpoint(dir)")                                                        \
+  X(kStopContextByDefault, bool, "streaming.stopContextByDefault", "true", "",                                         \
+    "StreamingContext::stop() without a word about it also stops the Context")                                        \
+  X(kStopGracefullyOnShutdown, bool, "streaming.stopGracefullyOnShutdown", "true", "",                                 \
+    "The first Ctrl-C or SIGTERM lets a stream process what it has received; false: it stops at once")                \
   X(kGracefulStopTimeout, Duration, "streaming.gracefulStopTimeout", "", "ms",                                         \
     "Longest wait of a graceful stop; else ten batch intervals")                                                       \
   X(kMinRememberDuration, Duration, "streaming.fileStream.minRememberDuration", "60s", "s",                            \

@@ -32,6 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const int factor = 3;
   auto raw = [factor = factor](int x) { return x * factor; };
   auto model = with([](int x, const std::map<std::string, std::vector<int>>& m) { return x + int(m.size()); }, std::map<std::string, std::vector<int>>());
+  using Words = std::vector<std::string>;
+  auto add = with([](Words seen, int, const std::map<std::string, std::vector<int>>&) { return seen; }, std::map<std::string, std::vector<int>>());
   fuzz::Input in(data, size);
   std::uint8_t which = in.byte();
   std::string_view captures = in.rest();
@@ -40,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 1: make<ops::Map<int, int, decltype(model)>>(captures); break;
     case 2: make<ops::Map<double, double, Scale>>(captures); break;
     case 3: make<ops::Map<int, int, decltype(&twice)>>(captures); break;
-    case 4: make<ops::Aggregate<int, std::vector<std::string>, decltype(model)>>(captures); break;
+    case 4: make<ops::Aggregate<int, Words, decltype(add)>>(captures); break;
   }
   return 0;
 }

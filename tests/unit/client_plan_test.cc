@@ -380,9 +380,11 @@ TEST_F(Streams, ForeachRddRunsJobsAsOfItsBatch) {
             "step map <-socketTextStream\n"
             "step reduceByKey <-map\n"
             "pull reduceByKey <-hash-reduceByKey\n"
+            "union reduceByKey <-reduceByKey\n"
             "step map <-reduceByKey\n");
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(plan.nodes(i).as_of_ms(), 2000);
-  EXPECT_EQ(plan.nodes(4).as_of_ms(), 0);
+  for (int i = 0; i < 6; ++i) {
+    for (const auto& edge : plan.nodes(i).edges()) EXPECT_EQ(edge.as_of_ms(), i == 4 ? 2000 : 0) << i;
+  }
   bool told = false;
   for (const auto& envelope : cluster.sent) told = told || (envelope->message.has_output_done() && envelope->message.output_done().error().empty());
   EXPECT_TRUE(told);

@@ -107,6 +107,14 @@ TEST(Conf, EachBadSettingIsOneClearLine) {
       {"sluice.task.maxFailures", "0", "--conf: sluice.task.maxFailures=0 is not a positive whole number"},
       {"sluice.task.maxFailures", "2.5", "--conf: sluice.task.maxFailures=2.5 is not a positive whole number"},
       {"sluice.local.isolate", "maybe", "--conf: sluice.local.isolate=maybe is neither true nor false"},
+      {"sluice.scheduler.mode", "LIFO", "--conf: sluice.scheduler.mode=LIFO is not FIFO or FAIR"},
+      {"sluice.scheduler.pool.web.mode", "x", "--conf: sluice.scheduler.pool.web.mode=x is not FIFO or FAIR"},
+      {"sluice.scheduler.pool.web.weight", "0", "--conf: sluice.scheduler.pool.web.weight=0 is not a positive whole number"},
+      {"sluice.scheduler.pool.web.minShare", "-1", "--conf: sluice.scheduler.pool.web.minShare=-1 is not a whole number from 0 on"},
+      {"spark.scheduler.mode", "FAIR", "--conf: spark.scheduler.mode is Spark's name; write sluice.scheduler.mode"},
+      {"spark.scheduler.allocation.file", "pools.xml",
+       "--conf: spark.scheduler.allocation.file has no counterpart here (pools are set by sluice.scheduler.pool.NAME.weight, .minShare and "
+       ".mode); remove it"},
       {"spark.cores.max", "4", "--conf: spark.cores.max is Spark's name; write sluice.cores.max"},
       {"spark.serializer", "x",
        "--conf: spark.serializer has no counterpart here (records are encoded by their types); remove it"},
@@ -120,6 +128,22 @@ TEST(Conf, EachBadSettingIsOneClearLine) {
   Settings settings;
   EXPECT_EQ(message(settings.setPair("sluice.master", ConfOrigin::kFlag, "--conf")),
             "--conf: \"sluice.master\" is not of the form key=value");
+}
+
+TEST(Conf, SomeNamesHoldAWordOfTheUsers) {
+  Settings settings;
+  for (const char* pair : {"sluice.scheduler.pool.web.weight=2", "sluice.scheduler.pool.web.minShare=0", "sluice.scheduler.pool.my-pool.mode=fair",
+                           "sluice.scheduler.mode=fair"}) {
+    EXPECT_EQ(message(settings.setPair(pair, ConfOrigin::kFlag)), "") << pair;
+  }
+  EXPECT_EQ(settings.text("sluice.scheduler.pool.web.weight"), "2");
+  EXPECT_EQ(settings.text("sluice.scheduler.pool.other.weight"), "1") << "the standard";
+  EXPECT_EQ(settings.text("sluice.scheduler.pool.other.mode"), "FIFO");
+  EXPECT_NE(message(settings.setPair("sluice.scheduler.pool..weight=2", ConfOrigin::kFlag)), "");
+  EXPECT_NE(message(settings.setPair("sluice.scheduler.pool.a.b.weight=2", ConfOrigin::kFlag)), "");
+  EXPECT_TRUE(isWord(" Fair", "FAIR"));
+  EXPECT_FALSE(isWord("FAIRLY", "FAIR"));
+  EXPECT_FALSE(isWord("", "FAIR"));
 }
 
 TEST(Conf, OtherKeysAndSparksWithoutMeaningAreIgnoredWithAWarning) {

@@ -168,11 +168,12 @@ TEST(ExecutorJob, FilesArePublishedOnce) {
   auto [envelope, publish] = compose(&proto::Message::mutable_publish);
   publish->mutable_instance()->set_when_ms(-1);
   for (const auto& result : fleet.ofKind(proto::Message::kPrepared).at(0)->message.prepared().results()) {
-    EXPECT_TRUE(result.staged().starts_with(folder.path() + "/.sluice-1--1/")) << result.staged();
+    EXPECT_TRUE(result.staged().starts_with(folder.path() + "/.sluice-1--1-out/")) << result.staged();
     auto& file = *publish->add_files();
     file.set_staged(result.staged()), file.set_final(folder.path() + "/out/part-0000" + std::to_string(result.partition()));
   }
-  publish->add_files()->set_final(folder.path() + "/out/_SUCCESS");
+  auto& marker = *publish->add_files();
+  marker.set_final(folder.path() + "/out/_SUCCESS"), marker.set_parts(2);
   for (int times = 0; times < 2; ++times) {
     fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
     fleet.settle();
@@ -182,7 +183,7 @@ TEST(ExecutorJob, FilesArePublishedOnce) {
   std::getline(std::ifstream(folder.path() + "/out/part-00000"), text, '\0');
   EXPECT_EQ(text, "a\nb\n");
   EXPECT_TRUE(std::filesystem::exists(folder.path() + "/out/_SUCCESS"));
-  EXPECT_FALSE(std::filesystem::exists(folder.path() + "/.sluice-1--1"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() + "/.sluice-1--1-out"));
 }
 
 auto refuse = [](std::string_view line) {

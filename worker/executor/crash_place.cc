@@ -27,10 +27,10 @@ struct SafeText {
 
 std::size_t describePlace(char* text, std::size_t room) {
   const Place& place = currentPlace();
-  if (!place.name) return 0;
+  if (!place.in.name) return 0;
   SafeText to{text, room};
-  to.add(place.name);
-  if (place.site && *place.site) to.add(" at "), to.add(place.site);
+  to.add(place.in.name);
+  if (place.in.site && *place.in.site) to.add(" at "), to.add(place.in.site);
   if (!place.task) return to.size;
   if (place.whenMs > 0) to.add(", batch "), to.add(std::uint64_t(place.whenMs)), to.add(" ms");
   if (place.whenMs < 0) to.add(", job "), to.add(std::uint64_t(-place.whenMs));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/plan_view.h"
+#include "sluice/abi.h"
 #include "worker/executor/code.h"
 
 namespace sluice::executor {
@@ -17,7 +18,7 @@ struct NodeCode {
   std::vector<const TypeDesc*> readTypes;  // by edge; what a kept parent's or a segment's rows are decoded as
 };
 
-struct PlanTemplate {
+struct SLUICE_INTERNAL PlanTemplate {
   // Throws Error if a descriptor is not where the plan says.
   PlanTemplate(std::shared_ptr<const proto::Plan> plan, CodeResolver& code);
 

@@ -1,13 +1,16 @@
 #include "worker/executor/task_run.h"
 
 #include <cxxabi.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <new>
 #include <typeinfo>
 
 #include "sluice/error.h"
+#include "worker/executor/file_reader.h"
 #include "worker/executor/pipeline.h"
 #include "worker/executor/sinks.h"
 #include "worker/executor/spill_file.h"
@@ -37,17 +40,20 @@ std::string oneLine(std::string_view text) {
 
 }  // namespace
 
-TaskRun::TaskRun(const TaskSpec& spec, Runtime& runtime) : spec_(spec), runtime_(runtime) {
+TaskRun::TaskRun(const TaskSpec& spec, Runtime& runtime)
+    : spec_(spec), runtime_(runtime), lastingBytes_(runtime.store(), runtime.taskShareBytes() / 4) {
   batch_ = Time(spec.whenMs > 0 ? spec.whenMs : 0);
   partition_ = int(spec.partition), attempt_ = int(spec.attempt);
+  stage_ = spec.launch ? int(spec.launch->first_stage() + spec.stage) : int(spec.stage);
   Place& place = currentPlace();
   outer_ = place;
-  place = {nullptr, nullptr, spec.whenMs, spec.partition, this};
+  place = {{}, spec.whenMs, spec.partition, this};
 }
 
 TaskRun::~TaskRun() {
   cursor_.reset();
   dropLocals();
+  store().charge(-charged_);
   currentPlace() = outer_;
 }
 
@@ -55,19 +61,20 @@ TaskDone TaskRun::run() {
   TaskDone done;
   try {
     pull(done);
-    done.updates = std::move(updates_);
   } catch (...) {
     caught(done);
   }
+  tellListeners(done);
+  if (done.end == TaskDone::End::kDone) done.updates = std::move(updates_);
   done.inputRecords = records_, done.inputBytes = bytes_;
+  done.reads = std::move(reads_);
   return done;
 }
 
 void TaskRun::pull(TaskDone& done) {
   checkCancelled();
   const proto::Node& root = plan().view.node(plan().view.stages()[spec_.stage].root);
-  Place& place = currentPlace();
-  place.name = root.name().c_str(), place.site = root.site().c_str();
+  currentPlace().in = {root.name().c_str(), root.site().c_str()};
   from_ = {root.uid(), spec_.partition};
   pipeline_ = std::make_unique<Pipeline>(*this);
   std::unique_ptr<Sink> sink = makeSink(*this);
@@ -77,6 +84,51 @@ void TaskRun::pull(TaskDone& done) {
   cursor_.reset();
   dropLocals();  // what operators put aside may still add to accumulators
   sink->finish(done);
+}
+
+int TaskRun::numPartitions() const { return int(plan().view.tasks(plan().view.stages()[spec_.stage], spec_.whenMs, *spec_.facts)); }
+
+void TaskRun::addListener(TaskListener* listener, bool ofFailure) {
+  std::unique_ptr<TaskListener> owned(listener);
+  if (ofFailure ? hasFailed_ : completed_) return owned->onEnd(*this, ofFailure ? why_ : std::string_view());
+  (ofFailure ? onFailure_ : onCompletion_).push_back(std::move(owned));
+}
+
+// All of them are told, whatever one of them throws; that is added to what the task failed of, or makes it fail.
+void TaskRun::tellListeners(TaskDone& done) {
+  std::string thrown;
+  auto tell = [&](std::vector<std::unique_ptr<TaskListener>>& listeners, std::string_view why) {
+    while (!listeners.empty()) {
+      auto listener = std::move(listeners.back());
+      listeners.pop_back();
+      try {
+        listener->onEnd(*this, why);
+        continue;
+      } catch (const std::exception& error) {
+        thrown += (thrown.empty() ? "" : "; ") + oneLine(error.what());
+      } catch (...) {
+        thrown += (thrown.empty() ? "" : "; ") + nameOfThrown();
+      }
+    }
+  };
+  hasFailed_ = done.end != TaskDone::End::kDone;
+  if (hasFailed_) why_ = done.end == TaskDone::End::kCancelled ? "the task was cancelled" : done.message;
+  if (hasFailed_) tell(onFailure_, why_);
+  completed_ = true;
+  tell(onCompletion_, {});
+  try {
+    dropLocals();  // what they added to accumulators
+  } catch (const std::exception& error) {
+    thrown += (thrown.empty() ? "" : "; ") + oneLine(error.what());
+  }
+  if (thrown.empty() || done.end == TaskDone::End::kCancelled) return;
+  if (done.end == TaskDone::End::kFailed) {
+    done.message += "; and a listener threw: " + thrown;
+    return;
+  }
+  if (!done.staged.empty()) ::unlink(done.staged.c_str());
+  done = {};
+  fail(done, proto::DOMAIN_USER, "a listener of the task threw: " + thrown);
 }
 
 void TaskRun::dropLocals() {
@@ -109,15 +161,14 @@ void TaskRun::caught(TaskDone& done) {
 }
 
 void TaskRun::fail(TaskDone& done, proto::Domain domain, std::string_view what) {
-  const Place& place = currentPlace();
+  const NodePlace& place = currentPlace().in;
   done.end = TaskDone::End::kFailed;
   done.domain = domain;
   if (place.name) done.site = std::string(place.name) + " at " + place.site;
   done.message = (done.site.empty() ? "" : done.site + ": ") + oneLine(what);
   // Chunks of one record say which it was; larger ones only how far the source had been read.
-  if (domain == proto::DOMAIN_USER && source_) {
-    done.message += (spec_.cautious ? " (" : " (at or after ") + source_->describe(0) + ")";
-  }
+  std::string record = domain == proto::DOMAIN_USER && source_ ? source_->describe(0) : "";
+  if (!record.empty()) done.message += (spec_.cautious ? " (" : " (at or after ") + record + ")";
 }
 
 std::vector<ValueId> TaskRun::goneInputs() {
@@ -134,6 +185,23 @@ std::optional<std::string_view> TaskRun::getLocalProperty(std::string_view key) 
     if (property.key() == key) return property.value();
   }
   return std::nullopt;
+}
+
+NodePart TaskRun::nodePart() const {
+  const NodePlace& place = currentPlace().in;
+  const PlanView& view = plan().view;
+  NodePart part{int(place.partition), int(view.partitions(place.node, place.whenMs, *spec_.facts)), {}};
+  if (view.node(place.node).slide_ms() > 0) part.time = Time(place.whenMs);
+  return part;
+}
+
+bool TaskRun::hold(std::int64_t bytes) {
+  held_ += bytes;
+  std::int64_t beyond = std::max<std::int64_t>(held_ - std::int64_t(memoryShare()), 0);
+  store().charge(beyond - charged_);
+  charged_ = beyond;
+  if (bytes > 0 && beyond > 0 && store().over()) store().makeRoom();
+  return beyond <= store().budgetBytes();
 }
 
 Spill* TaskRun::newSpill() {
@@ -167,6 +235,18 @@ StateStore* TaskRun::state() {
 RowsPtr TaskRun::commitState() {
   state();
   return state_->commit();
+}
+
+std::string TaskRun::file(std::string_view name) {
+  std::string names;
+  if (spec_.template_->captures) {
+    for (const auto& file : spec_.template_->captures->files()) {
+      if (file.name() == name) return runtime_.file(file.broadcast(), file.name(), broadcast(file.broadcast()));
+      names += (names.empty() ? "" : ", ") + file.name();
+    }
+  }
+  throwError(ErrorKind::kInvalidArgument, "no file '" + std::string(name) + "' was added with Context::addFile before this job" +
+                                              (names.empty() ? "" : "; there are: " + names));
 }
 
 void*& TaskRun::local(std::uint64_t key, void (*drop)(void*)) {

@@ -16,27 +16,13 @@
 #include "sluice/split.h"
 #include "tests/bench/reference/word_count.h"
 #include "tests/bench/text.h"
+#include "tests/unit/operator_harness.h"
 
 namespace {
 
 using sluice::Chunk;
 using sluice::Step;
 using sluice::StepOperator;
-
-class BenchTask : public sluice::TaskContext {
- public:
-  bool cancelled() const override { return false; }
-  std::optional<std::string_view> getLocalProperty(std::string_view) const override { return {}; }
-  void failedAt(std::size_t) override {}
-  std::size_t memoryShare() const override { return std::size_t(1) << 30; }
-  sluice::Spill* newSpill() override { return nullptr; }
-  std::string_view broadcast(std::uint64_t) override { return {}; }
-  void*& local(std::uint64_t, void (*)(void*)) override { return local_; }
-  void accumulate(std::uint64_t, std::string_view) override {}
-
- private:
-  void* local_ = nullptr;
-};
 
 struct Counted {
   std::size_t words = 0, different = 0;
@@ -67,7 +53,7 @@ constexpr auto pair = [](std::string_view word) { return std::pair(word, 1L); };
   chain.push_back(made(sluice::ops::FlatMap<View, View, std::remove_cv_t<decltype(split)>>::of(split)));
   chain.push_back(made(sluice::ops::Map<View, Pair, std::remove_cv_t<decltype(pair)>>::of(pair)));
   chain.push_back(made(sluice::ops::Combine<View, long, long, sluice::ops::AsValue<long>, std::plus<>>::of({}, {})));
-  BenchTask task;
+  sluice::testing::Task task(0, std::size_t(1) << 30);
   std::vector<View> lines(sluice::chunkRecords(sizeof(View)));
   const char* at = text.data();
   const char* end = at + text.size();
