@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
 #include "common/process.h"
 #include "sluice/error.h"
@@ -127,23 +128,25 @@ struct PipedCommand::Body {
   }
 };
 
-PipedCommand::PipedCommand(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment)
-    : body_(std::make_unique<Body>()) {
-  for (const std::string& word : command) body_->text += (body_->text.empty() ? "" : " ") + word;
+PipedCommand::PipedCommand(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment) {
+  auto body = std::make_unique<Body>();
+  for (const std::string& word : command) body->text += (body->text.empty() ? "" : " ") + word;
   ProcessSpec spec;
   spec.arguments = command;
   spec.environment.assign(environment.begin(), environment.end());
   spec.in = spec.out = spec.err = ProcessSpec::Stream::kPipe;
   spec.lifeline = false;
-  absl::Status status = spawn(spec, body_->process);
+  absl::Status status = spawn(spec, body->process);
   if (!status.ok()) throwError(ErrorKind::kInvalidArgument, std::string_view(status.message().data(), status.message().size()));
-  for (OwnedFd* fd : {&body_->in, &body_->out, &body_->err}) dontBlock(fd->get());
+  for (OwnedFd* fd : {&body->in, &body->out, &body->err}) dontBlock(fd->get());
+  body_ = body.release();
 }
 
 PipedCommand::~PipedCommand() {
-  if (body_->reaped || !body_->process.exit) return;
-  body_->process.killGroup();
-  body_->process.wait();
+  std::unique_ptr<Body> body(body_);
+  if (body->reaped || !body->process.exit) return;
+  body->process.killGroup();
+  body->process.wait();
 }
 
 PipedCommand::Step PipedCommand::next(std::string& line, const TaskContext& task) {

@@ -1,6 +1,5 @@
 // What a Context tells about itself. Methods of Context.
 #pragma once
-#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -46,7 +45,7 @@ template <class Self> class ContextInfo {
   std::int64_t startTime() const { return detail::startTimeOf(context()); }
   // There is no web page of applications yet.
   std::optional<std::string> uiWebUrl() const { return std::nullopt; }
-  int defaultMinPartitions() const { return std::min(2, int(detail::defaultParallelism(context()))); }
+  int defaultMinPartitions() const { return detail::defaultParallelism(context()) < 2 ? 1 : 2; }
   // What persist and cache were called for and unpersist was not, by id; of datasets that somebody still holds.
   std::map<int, PersistentRDD> getPersistentRDDs() const {
     std::map<int, PersistentRDD> all;

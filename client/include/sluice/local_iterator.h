@@ -2,7 +2,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -22,7 +21,9 @@ template <class T> class PartitionReader {
 
 }  // namespace detail
 
-//   for (auto& record : rdd.toLocalIterator()) …      or      while (records.hasNext()) use(records.next());
+//   for (auto& word : words.toLocalIterator()) std::printf("%s\n", word.c_str());
+//
+// or while (records.hasNext()) use(records.next()).
 // An input range: it can be gone through once. Holds one partition; the next one is asked for, by a job, when it is needed.
 template <class T> class LocalIterator {
  public:

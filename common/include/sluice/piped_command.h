@@ -1,7 +1,6 @@
 // A command that a task feeds with lines and reads lines from: what RDD::pipe is made of.
 #pragma once
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +47,7 @@ class SLUICE_EXPORT PipedCommand {
 
  private:
   struct Body;
-  std::unique_ptr<Body> body_;
+  Body* body_;  // owned
 };
 
 }  // inline namespace SLUICE_ABI

@@ -47,15 +47,16 @@ template <class T> class RddPairs : public RddSets<T> {
   using V = owned_t<typename Base::Value>;
 
  public:
+  using typename Base::Nothing;
   using typename Base::By;
   using typename Base::Key;
   using typename Base::Value;
 
   // The pairs whose key the other has not.
   template <class U> auto subtractByKey(const RDD<U>& other, const By& partitions = 0, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken || std::is_same_v<U, Broken>) return RDD<Broken>();
-    else if constexpr (!kPairs || !is_pair<U>::value) { SLUICE_RDD_NEEDS_PAIRS("subtractByKey"); return RDD<Broken>(); }
-    else if constexpr (!Base::template joins<U>()) return RDD<Broken>();
+    if constexpr (kBroken || std::is_same_v<U, Broken>) return Nothing();
+    else if constexpr (!kPairs || !is_pair<U>::value) { SLUICE_RDD_NEEDS_PAIRS("subtractByKey"); return Nothing(); }
+    else if constexpr (!Base::template joins<U>()) return Nothing();
     else return RDD<std::pair<K, V>>(subtracted<T, U>(node_, other.node(), partitions, method("subtractByKey", at)));
   }
 
@@ -81,9 +82,9 @@ template <class T> class RddPairs : public RddSets<T> {
 
   // By key as the partitioner says, and in order of keys within each partition: cheaper than sorting after partitionBy.
   auto repartitionAndSortWithinPartitions(const By& by, bool ascending = true, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
-    else if constexpr (!kPairs) { SLUICE_RDD_NEEDS_PAIRS("repartitionAndSortWithinPartitions"); return RDD<Broken>(); }
-    else if constexpr (!shuffles<Key, Value>() || !kSortable<K>()) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
+    else if constexpr (!kPairs) { SLUICE_RDD_NEEDS_PAIRS("repartitionAndSortWithinPartitions"); return Nothing(); }
+    else if constexpr (!shuffles<Key, Value>() || !kSortable<K>()) return Nothing();
     else {
       Method m = method("repartitionAndSortWithinPartitions", at);
       return RDD<std::pair<K, V>>(ascending ? sortedWithin<true>(by, m) : sortedWithin<false>(by, m));
@@ -92,9 +93,9 @@ template <class T> class RddPairs : public RddSets<T> {
   // The pairs whose key is from `lower` to `upper`, both included. Of what lies by ranges (sortByKey, RangePartitioner) only the partitions
   // that can have such keys are computed.
   auto filterByRange(const K& lower, const K& upper, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
-    else if constexpr (!kPairs) { SLUICE_RDD_NEEDS_PAIRS("filterByRange"); return RDD<Broken>(); }
-    else if constexpr (!kSortable<K>()) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
+    else if constexpr (!kPairs) { SLUICE_RDD_NEEDS_PAIRS("filterByRange"); return Nothing(); }
+    else if constexpr (!kSortable<K>()) return Nothing();
     else {
       using Between = ops::KeyBetween<K>;
       Method m = method("filterByRange", at);
@@ -144,9 +145,9 @@ template <class T> class RddPairs : public RddSets<T> {
   }
   // About how many different values each key has: see countApproxDistinct.
   auto countApproxDistinctByKey(double relativeSD = 0.05, const By& partitions = 0, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
-    else if constexpr (!kPairs) { SLUICE_RDD_NEEDS_PAIRS("countApproxDistinctByKey"); return RDD<Broken>(); }
-    else if constexpr (!shuffles<Key, Value>() || !shuffles<Value>()) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
+    else if constexpr (!kPairs) { SLUICE_RDD_NEEDS_PAIRS("countApproxDistinctByKey"); return Nothing(); }
+    else if constexpr (!shuffles<Key, Value>() || !shuffles<Value>()) return Nothing();
     else {
       Method m = method("countApproxDistinctByKey", at);
       SketchValue create{HyperLogLog::precisionFor(relativeSD, m.name), 25};
@@ -166,9 +167,9 @@ template <class T> class RddPairs : public RddSets<T> {
 
  private:
   template <class... U, class... Node> auto cogroupedWith(const By& partitions, const Method& m, const Node&... others) const {
-    if constexpr (kBroken || kAnyBroken<U...>) return RDD<Broken>();
-    else if constexpr (!kPairs || !(is_pair<U>::value && ...)) { SLUICE_RDD_NEEDS_PAIRS("cogroup"); return RDD<Broken>(); }
-    else if constexpr (!(Base::template joins<U>() && ...)) return RDD<Broken>();
+    if constexpr (kBroken || kAnyBroken<U...>) return Nothing();
+    else if constexpr (!kPairs || !(is_pair<U>::value && ...)) { SLUICE_RDD_NEEDS_PAIRS("cogroup"); return Nothing(); }
+    else if constexpr (!(Base::template joins<U>() && ...)) return Nothing();
     else {
       using Out = std::pair<K, std::tuple<std::vector<V>, std::vector<owned_t<typename U::second_type>>...>>;
       return RDD<Out>(cogrouped<K, T, U...>(partitions, m, node_, others...));

@@ -19,6 +19,7 @@ template <class T> class RddSampling : public RddPairs<T> {
   using K = owned_t<typename Base::Key>;
 
  public:
+  using typename Base::Nothing;
   using typename Base::Key;
   using typename Base::Value;
   using Fractions = std::map<K, double>;
@@ -109,9 +110,9 @@ template <class T> class RddSampling : public RddPairs<T> {
   }
 
   auto sampledByKey(bool withReplacement, const Fractions& fractions, SampleSeed seed, CallSite at) const {
-    if constexpr (kBroken) return RDD<Broken>();
-    else if constexpr (!kPairs) { SLUICE_RDD_NEEDS_PAIRS("sampleByKey"); return RDD<Broken>(); }
-    else if constexpr (!shuffles<Key>()) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
+    else if constexpr (!kPairs) { SLUICE_RDD_NEEDS_PAIRS("sampleByKey"); return Nothing(); }
+    else if constexpr (!shuffles<Key>()) return Nothing();
     else {
       ops::StrataList<T> strata;
       for (const auto& [key, fraction] : fractions) strata.emplace_back(key, fractionOf(withReplacement, fraction, "sampleByKey"));
@@ -120,9 +121,9 @@ template <class T> class RddSampling : public RddPairs<T> {
   }
 
   auto exactlyByKey(bool withReplacement, const Fractions& fractions, SampleSeed seed, CallSite at) const {
-    if constexpr (kBroken) return RDD<Broken>();
-    else if constexpr (!kPairs) { SLUICE_RDD_NEEDS_PAIRS("sampleByKeyExact"); return RDD<Broken>(); }
-    else if constexpr (!shuffles<Key>()) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
+    else if constexpr (!kPairs) { SLUICE_RDD_NEEDS_PAIRS("sampleByKeyExact"); return Nothing(); }
+    else if constexpr (!shuffles<Key>()) return Nothing();
     else {
       Method m = method("sampleByKeyExact", at);
       for (const auto& [key, fraction] : fractions) fractionOf(withReplacement, fraction, m.name);

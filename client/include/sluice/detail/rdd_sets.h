@@ -56,6 +56,7 @@ template <class T> class RddSets : public RddActions<T> {
   using Own = owned_t<T>;
 
  public:
+  using typename Base::Nothing;
   using typename Base::By;
   using typename Base::Key;
   using typename Base::Value;
@@ -71,8 +72,8 @@ template <class T> class RddSets : public RddActions<T> {
 
   // The records that both have, once each.
   template <class U> auto intersection(const RDD<U>& other, const Partitioner<Own>& partitions = 0, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken || std::is_same_v<U, Broken>) return RDD<Broken>();
-    else if constexpr (!alike<U>() || !shuffles<T>()) return RDD<Broken>();
+    if constexpr (kBroken || std::is_same_v<U, Broken>) return Nothing();
+    else if constexpr (!alike<U>() || !shuffles<T>()) return Nothing();
     else {
       using Made = std::pair<Own, std::uint8_t>;
       using Merge = ops::Merge<Own, std::uint8_t, BothMarks>;
@@ -86,8 +87,8 @@ template <class T> class RddSets : public RddActions<T> {
   }
   // The records that the other has not, as often as they are here.
   template <class U> auto subtract(const RDD<U>& other, const Partitioner<Own>& partitions = 0, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken || std::is_same_v<U, Broken>) return RDD<Broken>();
-    else if constexpr (!alike<U>() || !shuffles<T>()) return RDD<Broken>();
+    if constexpr (kBroken || std::is_same_v<U, Broken>) return Nothing();
+    else if constexpr (!alike<U>() || !shuffles<T>()) return Nothing();
     else {
       using L = std::pair<T, Unit>;
       using R = std::pair<U, Unit>;
@@ -101,7 +102,7 @@ template <class T> class RddSets : public RddActions<T> {
   // (a, b) for every a here and every b there; as many partitions as the product of theirs. A partition of `other` is held by each task,
   // on the disk if it is large.
   template <class U> auto cartesian(const RDD<U>& other, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken || std::is_same_v<U, Broken>) return RDD<Broken>();
+    if constexpr (kBroken || std::is_same_v<U, Broken>) return Nothing();
     else {
       using Out = std::pair<T, U>;
       return RDD<Out>(addCartesian(node_, other.node(), ops::Cartesian<T, U>::of(), method("cartesian", at).facts(typeDesc<Out>())));
@@ -111,7 +112,7 @@ template <class T> class RddSets : public RddActions<T> {
   // The i-th record here with the i-th there. Both must have the same number of partitions (Error(kInvalidArgument)) and, in each, of
   // records (the job fails).
   template <class U> auto zip(const RDD<U>& other, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken || std::is_same_v<U, Broken>) return RDD<Broken>();
+    if constexpr (kBroken || std::is_same_v<U, Broken>) return Nothing();
     else {
       using Out = std::pair<T, U>;
       NodeFacts facts = method("zip", at).facts(typeDesc<Out>());
@@ -135,7 +136,7 @@ template <class T> class RddSets : public RddActions<T> {
   // Each record with its number, in order of partitions. Where the partitions begin is asked by a job of its own, at the call, if there are
   // several.
   auto zipWithIndex(CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
     else {
       Method m = method("zipWithIndex", at);
       std::vector<std::int64_t> starts{0};
@@ -150,7 +151,7 @@ template <class T> class RddSets : public RddActions<T> {
   }
   // Each record with a number of its own, without a job: p, p + n, p + 2n, ... in partition p of n.
   auto zipWithUniqueId(CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
     else return indexed({}, method("zipWithUniqueId", at));
   }
 
@@ -163,11 +164,11 @@ template <class T> class RddSets : public RddActions<T> {
   using Base::collect;
   // The values of those records for which f(record) -> std::optional<U> has one (Spark's collect of a partial function): an RDD<U>.
   template <class F> requires(!std::is_convertible_v<F, CallSite>) auto collect(F f, CallSite at = CallSite::here()) const {
-    if constexpr (kBroken) return RDD<Broken>();
-    else if constexpr (!usable<F, T>()) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
+    else if constexpr (!usable<F, T>()) return Nothing();
     else if constexpr (!kOptional<result_t<F, T>>) {
       static_assert(never<F>, "sluice: collect(f) needs a function that returns a std::optional; collect() without one brings the records to the driver");
-      return RDD<Broken>();
+      return Nothing();
     } else {
       using Out = record_t<T, range_value_t<result_t<F, T>>>;
       return RDD<Out>(step<Out>(node_, ops::FlatMap<T, Out, F>::of(std::move(f)), method("collect", at)));
@@ -190,11 +191,11 @@ template <class T> class RddSets : public RddActions<T> {
     return RDD<std::pair<T, std::int64_t>>(step<std::pair<T, std::int64_t>>(node_, ops::AddIndex<T>::of(starts), m));
   }
   template <class... U, class F, class... Node> auto zipped(F f, bool preservesPartitioning, CallSite at, const Node&... others) const {
-    if constexpr (kBroken || kAnyBroken<U...>) return RDD<Broken>();
-    else if constexpr (!kShippable<F>) return usable<F, Iterator<T>>(), RDD<Broken>();
+    if constexpr (kBroken || kAnyBroken<U...>) return Nothing();
+    else if constexpr (!kShippable<F>) return usable<F, Iterator<T>>(), Nothing();
     else if constexpr (!std::is_invocable_v<F&, Iterator<T>&, Iterator<U>&...>) {
       static_assert(never<F>, "sluice: zipPartitions needs a function that takes (sluice::Iterator<T>&, sluice::Iterator<U>&, ...) and returns a range");
-      return RDD<Broken>();
+      return Nothing();
     } else {
       using Made = range_value_t<std::invoke_result_t<F&, Iterator<T>&, Iterator<U>&...>>;
       using Out = std::conditional_t<(kAllViews<T> && ... && kAllViews<U>), no_cstr_t<plain_t<Made>>, owned_t<plain_t<Made>>>;
@@ -204,12 +205,12 @@ template <class T> class RddSets : public RddActions<T> {
     }
   }
   template <class F, class P> auto groupedBy(F f, const P& partitions, CallSite at) const {
-    if constexpr (kBroken) return RDD<Broken>();
-    else if constexpr (!usable<F, const T>()) return RDD<Broken>();
+    if constexpr (kBroken) return Nothing();
+    else if constexpr (!usable<F, const T>()) return Nothing();
     else {
       using Out = record_t<T, std::pair<result_t<F, const T>, T>>;
       using K = owned_t<typename Out::first_type>;
-      if constexpr (!shuffles<typename Out::first_type, T>()) return RDD<Broken>();
+      if constexpr (!shuffles<typename Out::first_type, T>()) return Nothing();
       else {
         Method m = method("groupBy", at);
         auto keyed = step<Out>(node_, ops::KeyBy<T, Out, F>::of(std::move(f)), m);
