@@ -15,6 +15,13 @@
 #include "master/streams.h"
 
 namespace sluice::master {
+
+bool isOnSlide(const Instance& in, int output) {
+  const PlanView& view = in.plan->view;
+  const auto& node = view.node(in.plan->plan->outputs(output).node());
+  return view.exists(node.id(), view.whenOf(node, in.whenMs), *in.facts);
+}
+
 namespace {
 
 const proto::Plan& planOf(const Stream& stream, const BatchRecord& record) { return record.plan ? *record.plan : *stream.plan->plan; }
@@ -130,8 +137,7 @@ void decide(State& s, App& app, Stream& stream) {
   const proto::Plan& plan = *in->plan->plan;
   bool abandoned = false;
   for (int i = 0; i < plan.outputs_size(); ++i) {
-    const auto& node = in->plan->view.node(plan.outputs(i).node());
-    if (!in->plan->view.exists(node.id(), in->plan->view.whenOf(node, in->whenMs), *in->facts)) continue;  // not on its slide
+    if (!isOnSlide(*in, i)) continue;
     auto prepared = std::find_if(in->outputs.begin(), in->outputs.end(), [&](const auto& o) { return int(o.position) == i; });
     decideOutput(*in, plan.outputs(i), std::uint32_t(i), prepared == in->outputs.end() ? nullptr : &*prepared, *decided.add_outputs());
     abandoned |= prepared != in->outputs.end() && !prepared->abandoned.empty();
@@ -158,7 +164,8 @@ void decide(State& s, App& app, Stream& stream) {
     if (batch.error.empty()) batch.error = output.abandoned();
     auto kind = plan.outputs(int(output.output())).kind();
     if (kind == proto::OUTPUT_DRIVER) batch.functions.push_back(output.output());
-    else if (kind != proto::OUTPUT_FILES || !output.abandoned().empty()) tellOutputEnded(s, app, stream, in->whenMs, output.output(), output.abandoned());
+    bool published = kind == proto::OUTPUT_FILES || kind == proto::OUTPUT_ROLLING;  // these end when they are
+    if (kind != proto::OUTPUT_DRIVER && (!published || !output.abandoned().empty())) tellOutputEnded(s, app, stream, in->whenMs, output.output(), output.abandoned());
   }
   considerCheckpoint(s, app, stream);
 }

@@ -4,6 +4,8 @@
 
 namespace sluice::master {
 
+// Whether the output has a value in the batch: its stream's slide may be longer than the interval.
+bool isOnSlide(const Instance& in, int output);
 // Starts the first batch that is allocated and not decided, if none runs. False: nothing to do.
 bool startNextBatch(State& s, App& app, Stream& stream);
 // Tasks of the running batch are prepared: decides it when all is there.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "master/allocation.h"
+#include "master/batches.h"
 
 namespace sluice::master {
 namespace {
@@ -114,7 +115,7 @@ void tellBegun(State& s, App& app, Stream& stream, const Instance& in) {
   const auto& outputs = in.plan->plan->outputs();
   for (int i = 0; i < outputs.size(); ++i) {
     bool known = std::any_of(in.outputs.begin(), in.outputs.end(), [&](const auto& output) { return int(output.position) == i; });
-    if (known && outputs[i].kind() != proto::OUTPUT_DRIVER) tellOutputBegun(s, app, stream, in.whenMs, std::uint32_t(i));
+    if (known && isOnSlide(in, i) && outputs[i].kind() != proto::OUTPUT_DRIVER) tellOutputBegun(s, app, stream, in.whenMs, std::uint32_t(i));
   }
 }
 
