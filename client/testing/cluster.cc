@@ -148,7 +148,7 @@ struct Cluster::Body : ManualClock {
   void openContext(bool streams) {
     launch().openBackend = [this](const Settings& settings, std::unique_ptr<Backend>& made) { return open(settings, made); };
     if (streams) {
-      streaming = std::make_unique<StreamingContext>(confFor(), interval);
+      streaming = alone ? std::make_unique<StreamingContext>(*alone, interval) : std::make_unique<StreamingContext>(confFor(), interval);
       sluice::detail::onBatchDone(streaming->core(), [this](const proto::BatchDone& batch) {
         std::lock_guard lock(mutex);
         if (batch.when_ms() <= lastDoneMs) return;  // a restarted master tells again what it does not know to be heard
@@ -198,6 +198,8 @@ struct Cluster::Body : ManualClock {
         if (changed.wait_for(lock, std::chrono::milliseconds(steps < 50 ? 1 : 20), ready)) break;
         lock.unlock();
         if (steps % 10 == 9) advance(kStep);
+        // It may have stopped instead of ending the batch: throws why.
+        if (steps % 100 == 99) streaming->awaitTerminationOrTimeout(Milliseconds(0));
         lock.lock();
         if (steps > 3'000) {
           lock.unlock();
