@@ -93,6 +93,7 @@ double normalQuantile(double p) {
 double studentQuantile(double p, double degrees) {
   if (p <= 0) return -kInfinity;
   if (p >= 1) return kInfinity;
+  if (p == 0.5) return 0;
   auto cumulative = [&](double t) {
     double tail = beta(degrees / 2, 0.5, degrees / (degrees + t * t)) / 2;
     return t < 0 ? tail : 1 - tail;

@@ -244,7 +244,8 @@ bool countPartitions(const PlanNode* at, std::uint32_t& count) {
     for (const auto& input : at->inputs) {
       if (input.exchange == Exchange::kGather) return count = 1, true;
       if (input.exchange == Exchange::kHash || input.exchange == Exchange::kDirect) {
-        return count = at->partitions ? at->partitions : at->context->defaultParallelism(), true;
+        if (at->partitions == 0) return false;  // so many as there are slots when it runs
+        return count = at->partitions, true;
       }
     }
     const NodeRef first = at->inputs.empty() ? NodeRef() : at->inputs[0].node;

@@ -108,7 +108,9 @@ void StreamCore::addOutput(OutputRequest output, DriverFunctionRef function) {
 void StreamCore::setCheckpointDirectory(std::string directory) {
   checkDefinable("checkpoint", site_);
   std::error_code error;
-  checkpointDirectory_ = directory.empty() ? "" : std::filesystem::absolute(directory, error).lexically_normal().string();
+  if (directory.empty()) return checkpointDirectory_.clear();
+  std::filesystem::path path = std::filesystem::absolute(directory, error).lexically_normal();
+  checkpointDirectory_ = (path.has_filename() ? path : path.parent_path()).string();
 }
 
 void StreamCore::setRemember(Duration duration) {

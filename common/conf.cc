@@ -60,6 +60,8 @@ constexpr Meaningless kMeaningless[] = {
     {"streaming.ui.", "there is no web page of applications in this version"},
 };
 
+constexpr std::string_view kPools = "scheduler.pool.";
+
 // NAME in a key's name is any word without a point.
 bool matches(std::string_view name, std::string_view key) {
   auto at = key.find("NAME");
@@ -272,6 +274,9 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
   }
   const ConfKey* entry = findKey(key);
   if (!entry) {
+    if (std::string_view tail = key; tail.substr(kPrefix.size()).starts_with(kPools)) {
+      return refuse(where, "unknown key " + shown(key) + "; pools are set by sluice.scheduler.pool.NAME.weight, .minShare and .mode, where NAME has no point");
+    }
     if (const Meaningless* without = findMeaningless(std::string_view(key).substr(kPrefix.size()))) {
       warnings_.push_back((where.empty() ? "" : std::string(where) + ": ") + key +
                           " is ignored: " + std::string(without->why));

@@ -45,7 +45,9 @@ class Check {
     if (!isTime(n.slide_ms())) return refuse(n, "a time is out of bounds");
     if (n.keep().state() && (!n.keep().keep() || n.slide_ms() <= 0)) return refuse(n, "a state that is not kept");
     bool leaf = n.kind() == proto::NODE_SOURCE || n.kind() == proto::NODE_PLACER;
-    if (leaf != (n.edges_size() == 0)) return refuse(n, leaf ? "it reads nothing and has edges" : "it has no edges");
+    if (leaf && n.edges_size() != 0) return refuse(n, "it reads nothing and has edges");
+    bool mayBeEmpty = leaf || n.kind() == proto::NODE_UNION;  // what the driver made of a batch may be no dataset at all
+    if (!mayBeEmpty && n.edges_size() == 0) return refuse(n, "it has no edges");
     if (n.kind() == proto::NODE_STEP && n.edges_size() != 1) return refuse(n, "a step reads one input");
     if (n.kind() == proto::NODE_COALESCE && (n.edges_size() != 1 || n.partitions() == 0)) return refuse(n, "coalesce reads one input, into a number of partitions");
     int depth = 0;

@@ -49,7 +49,11 @@ void SlotPool::wakeLocked() {
 
 bool SlotPool::takeLocked(Work& work, std::optional<Lent> lent) {
   for (auto it = queue_.begin(); it != queue_.end(); ++it) {
-    if (running_[it->executor] >= slots_ || (lent && !lent->runs(it->instance))) continue;
+    if (running_[it->executor] >= slots_) continue;
+    if (lent && !lent->runs(it->instance)) {  // it comes first all the same: executors have put their tasks in order
+      wakeLocked();
+      return false;
+    }
     work = std::move(*it);
     queue_.erase(it);
     ++running_[work.executor];

@@ -88,7 +88,8 @@ template <class T> bool isZeroAccumulated(const T& value) {
 //     double value() const { return n == 0 ? 0 : sum / double(n); }
 //     SLUICE_FIELDS(Mean, sum, n)
 //   };
-//   auto mean = context.accumulator<Mean>({}, "mean size");
+//
+// It is made by context.accumulator<Mean>({}, "mean size").
 template <class T> class Accumulator {
   static_assert(kEncodable<T>, "sluice: an accumulator's value must be encodable; add SLUICE_FIELDS(Type, field, ...) as the last line of its struct");
 

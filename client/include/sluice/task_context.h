@@ -1,11 +1,13 @@
 // What a function of the application can ask of the task that runs it: TaskContext::get(), null in the driver. As Spark's, but that numbers
 // of stages and tasks are the application's own, and that resources and metrics are not told.
 //
-//   rdd.foreachPartition([](auto& records) {
+//   words.foreachPartition([](auto& records) {
 //     auto* task = sluice::TaskContext::get();
-//     auto to = std::make_shared<Connection>(task->partitionId());
-//     task->addTaskFailureListener([to](sluice::TaskContext&, std::string_view why) { to->rollBack(why); });
-//     for (auto& record : records) to->write(record);
+//     std::string name = "part-" + std::to_string(task->partitionId());
+//     std::FILE* to = std::fopen(name.c_str(), "w");
+//     task->addTaskFailureListener([name](sluice::TaskContext&, std::string_view) { std::remove(name.c_str()); });
+//     for (const auto& word : records) std::fprintf(to, "%s\n", word.c_str());
+//     std::fclose(to);
 //   });
 //
 // Listeners run when the task ends, failure listeners before completion listeners, and the one that was added last first. The function that

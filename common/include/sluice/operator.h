@@ -76,7 +76,8 @@ class SLUICE_EXPORT TaskContext {
   static TaskContext* get();
   static int getPartitionId() { return get() ? get()->partition_ : 0; }
 
-  Time batchTime() const { return batch_; }    // of a stream's batch; Time() in a job of a Context
+  // Of a stream's batch, also where a job of the driver computes it; Time() in jobs of a Context.
+  Time batchTime() const { return batch_ == Time() ? nodePart().time : batch_; }
   int partition() const { return partition_; }
   virtual NodePart nodePart() const = 0;
   int attempt() const { return attempt_; }     // from 1

@@ -29,16 +29,15 @@ struct AddToMoments {
   }
 };
 
-// evaluate(const JobRows&, bool whole) -> R
+// evaluate(const JobRows&, SampleOf) -> R
 template <class R, class Evaluate>
 PartialResult<R> approximate(const NodeRef& node, Duration timeout, const char* name, CallSite at, Evaluate evaluate) {
-  auto rest = async<R>(*contextOf(node), name, at, [node, name, at, evaluate] { return evaluate(runJob(node, name, at)); });
+  auto rest = async<R>(*contextOf(node), name, at, [node, name, at, evaluate] { return evaluate(runJob(node, name, at), SampleOf{1, 1}); });
   if (rest.wait(timeout)) return PartialResult<R>(rest.get(), true, rest);
   JobRows rows;
   if (!partOf(*rest.core(), rows)) return PartialResult<R>(rest.get(), true, rest);  // meanwhile
-  return PartialResult<R>(evaluate(rows), false, rest);
+  return PartialResult<R>(evaluate(rows, SampleOf{rows.size(), rows.partitions()}), false, rest);
 }
-inline SampleOf sampleOf(const JobRows& rows) { return {rows.size(), rows.partitions()}; }
 
 template <class Self, class T> class ApproximateActions : public AsyncActions<Self, T> {
  public:
@@ -47,10 +46,10 @@ template <class Self, class T> class ApproximateActions : public AsyncActions<Se
   PartialResult<BoundedDouble> countApprox(std::int64_t timeoutMs, double confidence = 0.95, CallSite at = CallSite::here()) const {
     checkApproximation("countApprox", timeoutMs, confidence);
     auto counted = step<std::int64_t>(dataset(), ops::Count<T>::of(), Method{"countApprox", at, false});
-    return approximate<BoundedDouble>(counted, Duration(timeoutMs), "countApprox", at, [confidence](const JobRows& rows) {
+    return approximate<BoundedDouble>(counted, Duration(timeoutMs), "countApprox", at, [confidence](const JobRows& rows, SampleOf sample) {
       std::int64_t sum = 0;
       for (auto n : decodeAll<std::int64_t>(rows)) sum += n;
-      return countEstimate(sampleOf(rows), sum, confidence);
+      return countEstimate(sample, sum, confidence);
     });
   }
   // How many records of each value; of values that were not met yet nothing is said.
@@ -91,11 +90,11 @@ template <class Self, class T> class ApproximateActions : public AsyncActions<Se
     auto ones = step<std::pair<K, std::int64_t>>(keys, ops::CountOnes<K>::of(), m);
     using Add = ops::Combine<K, std::int64_t, std::int64_t, ops::AsValue<std::int64_t>, ops::AddUp>;
     auto counted = step<Counted>(ones, Add::of({}, {}), m);
-    return approximate<std::map<Own, BoundedDouble>>(counted, Duration(timeoutMs), m.name, m.site, [confidence](const JobRows& rows) {
+    return approximate<std::map<Own, BoundedDouble>>(counted, Duration(timeoutMs), m.name, m.site, [confidence](const JobRows& rows, SampleOf sample) {
       std::map<Own, std::int64_t> sums;
       for (auto& [key, n] : decodeAll<Counted>(rows)) sums[std::move(key)] += n;
       std::map<Own, BoundedDouble> all;
-      for (const auto& [key, sum] : sums) all.emplace(key, countEstimate(sampleOf(rows), sum, confidence));
+      for (const auto& [key, sum] : sums) all.emplace(key, countEstimate(sample, sum, confidence));
       return all;
     });
   }
@@ -108,10 +107,10 @@ template <class Self, class T> class ApproximateActions : public AsyncActions<Se
     } else {
       checkApproximation(m.name, timeoutMs, confidence);
       auto summed = step<MomentsRow>(dataset(), ops::Aggregate<T, MomentsRow, AddToMoments>::of({}, {}), m);
-      return approximate<BoundedDouble>(summed, Duration(timeoutMs), m.name, m.site, [estimate, confidence](const JobRows& rows) {
+      return approximate<BoundedDouble>(summed, Duration(timeoutMs), m.name, m.site, [estimate, confidence](const JobRows& rows, SampleOf sample) {
         Moments all;
         for (const auto& [count, sum, mean, squares] : decodeAll<MomentsRow>(rows)) all.add({count, sum, mean, squares});
-        return estimate(sampleOf(rows), all, confidence);
+        return estimate(sample, all, confidence);
       });
     }
   }
