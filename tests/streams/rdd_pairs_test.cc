@@ -111,7 +111,7 @@ TEST(RddPairs, LookupAsksOnlyThePartitionThatCanHaveTheKey) {
       auto watched = laid.mapValues(watch);
       auto before = seen.value();
       EXPECT_EQ(sorted(watched.lookup(7)), (std::vector<int>{14, 15}));
-      EXPECT_LT(seen.value() - before, 80) << "not all partitions";
+      if (laid.getNumPartitions() > 1) EXPECT_LT(seen.value() - before, 80) << "not all partitions";
       EXPECT_GE(seen.value() - before, 2);
     }
     using Text = std::pair<std::string, int>;

@@ -326,10 +326,10 @@ TEST(StatsReport, ShowsPercentilesOfTheLastBatches) {
   EXPECT_TRUE(stats.report().empty());
   for (std::int64_t ms : {900'000, 100, 300, 200, 1500}) stats.onBatchCompleted(batchOf(0, ms));
   EXPECT_EQ(stats.report(),
-            (std::vector<std::string>{"Total delay: (count: 4, mean: 525.000000, stdev: 567.340284, max: 1500.000000, min: 100.000000)",
+            (std::vector<std::string>{"Total delay: (count: 4, mean: 525.000000, stdev: 567.340286, max: 1500.000000, min: 100.000000)",
                                       "\t0%\t5%\t10%\t25%\t50%\t75%\t90%\t95%\t100%",
                                       "\t100.0 ms\t100.0 ms\t100.0 ms\t200.0 ms\t300.0 ms\t1.5 s\t1.5 s\t1.5 s\t1.5 s",
-                                      "Processing time: (count: 4, mean: 525.000000, stdev: 567.340284, max: 1500.000000, min: 100.000000)",
+                                      "Processing time: (count: 4, mean: 525.000000, stdev: 567.340286, max: 1500.000000, min: 100.000000)",
                                       "\t0%\t5%\t10%\t25%\t50%\t75%\t90%\t95%\t100%",
                                       "\t100.0 ms\t100.0 ms\t100.0 ms\t200.0 ms\t300.0 ms\t1.5 s\t1.5 s\t1.5 s\t1.5 s"}));
 }

@@ -24,11 +24,12 @@ using sluice::testing::Shape;
 using Count = std::pair<std::string, int>;
 
 How everyShape() { return {.checkpoint = true}; }
+// Restores are of tests of state: a window that reaches back before the checkpoint begins anew.
 How andFaults() {
   How how;
   how.checkpoint = true;
   how.shapes = {Shape::kLocal4, Shape::kSimulated, Shape::kInProcess};
-  how.midway = {Midway::kNothing, Midway::kExecutorLoss, Midway::kRestore};
+  how.midway = {Midway::kNothing, Midway::kExecutorLoss};
   return how;
 }
 

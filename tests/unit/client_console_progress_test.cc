@@ -14,10 +14,10 @@ proto::Progress::Stage stage(std::uint32_t id, std::uint32_t done, std::uint32_t
 }
 
 TEST(ProgressLine, LooksAsSparksDoes) {
-  EXPECT_EQ(progressLine({stage(3, 12, 4, 40)}, 40), "[Stage 3:=====>            (12 + 4) / 40]");
-  EXPECT_EQ(progressLine({stage(3, 0, 4, 40)}, 40), "[Stage 3:>                  (0 + 4) / 40]");
-  EXPECT_EQ(progressLine({stage(3, 39, 1, 40)}, 40), "[Stage 3:================> (39 + 1) / 40]");
-  EXPECT_EQ(progressLine({stage(3, 40, 0, 40)}, 40), "[Stage 3:==================(40 + 0) / 40]");
+  EXPECT_EQ(progressLine({stage(3, 12, 4, 40)}, 40), "[Stage 3:=====>           (12 + 4) / 40]");
+  EXPECT_EQ(progressLine({stage(3, 0, 4, 40)}, 40), "[Stage 3:>                 (0 + 4) / 40]");
+  EXPECT_EQ(progressLine({stage(3, 39, 1, 40)}, 40), "[Stage 3:================>(39 + 1) / 40]");
+  EXPECT_EQ(progressLine({stage(3, 40, 0, 40)}, 40), "[Stage 3:=================(40 + 0) / 40]");
   EXPECT_EQ(progressLine({stage(1234, 12, 4, 40)}, 24), "[Stage 1234:(12 + 4) / 40]") << "the numbers, however narrow it is";
   EXPECT_EQ(progressLine({stage(1, 0, 0, 0)}, 30), "[Stage 1:>        (0 + 0) / 0]");
   EXPECT_EQ(progressLine({}, 80), "");

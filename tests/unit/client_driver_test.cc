@@ -217,7 +217,9 @@ TEST_F(DriverTest, ACancelledActionBeginsNoMoreJobs) {
   cluster.answer = [&](const EnvelopePtr& e) {
     if (!e->message.has_run_job()) return false;
     future.get().cancel();  // too late for this job
-    cluster.tell(done(numberOf(e), {}));
+    auto d = done(numberOf(e), {});
+    d->message.mutable_job_done()->set_partitions(20);
+    cluster.tell(d);
     return true;
   };
   auto take = context.parallelize({1, 2, 3}, 20).takeAsync(2);
@@ -250,6 +252,7 @@ TEST_F(DriverTest, TakeAsksForPartitionsBitByBit) {
     if (!e->message.has_run_job()) return false;
     asked.push_back(e->message.run_job().partitions_size());
     auto d = done(numberOf(e), asked.size() == 2 ? std::vector<std::string>{encoded(1), encoded(2), encoded(3)} : std::vector<std::string>{});
+    d->message.mutable_job_done()->set_partitions(20);
     cluster.tell(d);
     return true;
   };

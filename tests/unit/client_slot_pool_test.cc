@@ -4,25 +4,41 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <string>
+#include <thread>
 
 namespace sluice::local {
 namespace {
 
+// Job 1 may be one that never ends.
 TEST(SlotPool, AThreadThatWaitsForAJobRunsTasksOfNoOther) {
   SlotPool pool(1, 2);
-  std::string ran;
-  {
-    // Left to this thread, so that no helper takes them.
-    SlotPool::Caller here(std::nullopt);
-    pool.submit({0, 0, -1, 0, [&] { ran += "1"; }});
+  for (Lent lent : {Lent::toJob(2), Lent::toBatches(), Lent::toNone()}) {
+    std::atomic<bool> ran = false;
+    std::thread::id runner;
+    {
+      SlotPool::Caller here(std::nullopt);  // left to this thread: no helper is woken for it
+      pool.submit({0, 0, -1, 0, [&] {
+                     runner = std::this_thread::get_id();
+                     ran = true;
+                     ran.notify_all();
+                   }});
+    }
+    EXPECT_FALSE(pool.runOne(lent));
+    ran.wait(false);
+    EXPECT_NE(runner, std::this_thread::get_id()) << "a helper's: it was the next";
   }
-  EXPECT_FALSE(pool.runOne(Lent::toJob(2))) << "job 1 may be one that never ends";
-  EXPECT_FALSE(pool.runOne(Lent::toBatches()));
-  EXPECT_FALSE(pool.runOne(Lent::toNone()));
+}
+
+TEST(SlotPool, AThreadThatWaitsForAJobRunsItsTasks) {
+  SlotPool pool(1, 2);
+  std::thread::id runner;
+  {
+    SlotPool::Caller here(Lent::toJob(1));
+    pool.submit({0, 0, -1, 0, [&] { runner = std::this_thread::get_id(); }});
+  }
   EXPECT_TRUE(pool.runOne(Lent::toJob(1)));
+  EXPECT_EQ(runner, std::this_thread::get_id());
   EXPECT_FALSE(pool.runOne(Lent::toJob(1)));
-  EXPECT_EQ(ran, "1");
 }
 
 TEST(SlotPool, WhatAThreadMayNotRunIsNotLeftToIt) {

@@ -44,7 +44,7 @@ class Rolling : public ::testing::Test {
     Files found;
     for (const auto& entry : fs::directory_iterator(root_ + "/out")) {
       std::string name = entry.path().filename();
-      if (name == ".rolling" || name == ".rolling-lock") continue;
+      if (name == ".rolling" || name == ".rolling-lock" || entry.is_directory()) continue;
       std::ifstream in(entry.path());
       found[name] = std::string(std::istreambuf_iterator<char>(in), {});
     }

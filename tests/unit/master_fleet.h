@@ -22,6 +22,11 @@
 
 namespace sluice::master {
 
+inline void withPlan(proto::RunJob& run, const proto::Plan& plan) {
+  *run.mutable_plan() = plan;
+  for (int i = 0; i < plan.nodes_size(); ++i) run.mutable_captures()->add_nodes();
+}
+
 class Fleet : public Effects {
  public:
   explicit Fleet(int executors = 3, std::uint32_t slots = 2, std::vector<std::string> conf = {}) : slots_(slots), conf_(std::move(conf)) {
@@ -207,8 +212,8 @@ class Fleet : public Effects {
               std::uint64_t captures = 1) {
     tell({Role::kDriver, 1}, messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
            run.set_app(1), run.set_number(number), run.set_template_hash(plan.template_hash());
-           if (withPlan) *run.mutable_plan() = plan;
            run.mutable_captures()->set_version(captures);
+           if (withPlan) sluice::master::withPlan(run, plan);
            for (std::uint32_t p : partitions) run.add_partitions(p);
          }));
     settle();

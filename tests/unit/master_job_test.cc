@@ -152,7 +152,7 @@ TEST(MasterJob, HealsFromLossInAnyInterleaving) {
       for (std::uint64_t job = 1; job <= 2; ++job) {
         fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
                      run.set_app(1), run.set_number(job), run.set_template_hash(plan.template_hash());
-                     *run.mutable_plan() = plan;
+                     withPlan(run, plan);
                    }));
         fleet.settleRandomly(30);
       }
@@ -182,7 +182,7 @@ TEST(MasterJob, HealsFromLossAtAnyMoment) {
         Fleet fleet;
         fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
                      run.set_app(1), run.set_number(1), run.set_template_hash(plan.template_hash());
-                     *run.mutable_plan() = plan;
+                     withPlan(run, plan);
                    }));
         fleet.settle(moment);
         fleet.kill(victim);
@@ -328,7 +328,7 @@ TEST(MasterJob, AJobThatMayBeInterruptedSaysHowLongItIsWaitedFor) {
   fleet.paused = true;
   fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
                run.set_app(1), run.set_number(1), run.set_template_hash(11);
-               *run.mutable_plan() = wordCount();
+               withPlan(run, wordCount());
                auto* property = run.add_properties();
                property->set_key("sluice.job.interruptOnCancel"), property->set_value("true");
              }));
@@ -352,7 +352,7 @@ proto::Launch launchOf(const Fleet& fleet, std::uint64_t number) {
 void runInPool(Fleet& fleet, std::uint64_t number, const std::string& pool) {
   fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
                run.set_app(1), run.set_number(number), run.set_template_hash(11);
-               *run.mutable_plan() = wordCount();
+               withPlan(run, wordCount());
                auto* property = run.add_properties();
                property->set_key("sluice.scheduler.pool"), property->set_value(pool);
              }));
@@ -441,7 +441,7 @@ TEST(MasterJob, ANewSessionRepeatsWhatIsUnderWay) {
   fleet.settle();
   fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
                run.set_app(1), run.set_number(1), run.set_template_hash(11);
-               *run.mutable_plan() = wordCount();
+               withPlan(run, wordCount());
              }));
   fleet.breakSession(2, 10);  // Install and Launch are lost
   EXPECT_TRUE(fleet.executors[2]->launches.empty());
