@@ -28,6 +28,24 @@ constexpr Meaningless kMeaningless[] = {
     {"driver.memory", "a driver takes what it needs"},
     {"driver.cores", "a driver takes no slot"},
     {"task.cpus", "a task takes one slot"},
+    {"executor.resource.", "slots are the only resource in this version"},
+    {"driver.resource.", "slots are the only resource in this version"},
+    {"task.resource.", "slots are the only resource in this version"},
+    {"executor.heartbeatInterval", "the sessions of executors tell whether they live"},
+    {"driver.host", "nobody dials a driver"},
+    {"driver.port", "nobody dials a driver"},
+    {"driver.bindAddress", "nobody dials a driver"},
+    {"blockManager.port", "executors take any port that is free"},
+    {"port.maxRetries", "a port that is in use is an error; name another one, or 0 for any that is free"},
+    {"files.", "files are shipped by Context::addFile, and need no settings"},
+    {"authenticate", "there is no authentication in this version"},
+    {"authenticate.", "there is no authentication in this version"},
+    {"ssl.", "nothing is encrypted in this version"},
+    {"io.encryption.", "nothing is encrypted in this version"},
+    {"redaction.", "nothing is redacted in this version"},
+    {"logConf", "sluice-submit --verbose shows the settings"},
+    {"python.", "there is no Python here"},
+    {"pyspark.", "there is no Python here"},
     {"jars", "files that an application needs are shipped with its module"},
     {"shuffle.", "shuffles need no settings"},
     {"rdd.compress", "what is kept is stored as encoded rows"},
@@ -52,7 +70,6 @@ constexpr Meaningless kMeaningless[] = {
     {"streaming.concurrentBatches", "the batches of a stream run one after the other in this version"},
     {"streaming.unpersist", "what no batch can ask for any more is always released"},
     {"streaming.minRememberDuration", "use sluice.streaming.fileStream.minRememberDuration"},
-    {"streaming.receiver.maxRate", "receivers are not rate-limited in this version"},
     {"streaming.receiver.writeAheadLog.", "received blocks are replicated instead"},
     {"streaming.backpressure.", "rates are not adapted in this version; full memory slows receivers"},
     {"streaming.dynamicAllocation.", "an application keeps its executors in this version"},
@@ -184,8 +201,11 @@ std::string complaint(const ConfKey& key, std::string_view value) {
     }
     case ConfType::kSize:
       return parseSize(value, key.unit) ? "" : "is not a size; write a number and a unit, such as 512m or 1g";
-    case ConfType::kTime:
-      return parseTimeMs(value, key.unit) ? "" : "is not a time; write a number and a unit, such as 200ms, 2s or 1m";
+    case ConfType::kTime: {
+      auto ms = parseTimeMs(value, key.unit);
+      if (!ms) return "is not a time; write a number and a unit, such as 200ms, 2s or 1m";
+      return *ms == 0 && std::string_view(key.name) == conf::kBlockInterval.entry.name ? "is no time between blocks; it must be above 0" : "";
+    }
   }
   return "";
 }

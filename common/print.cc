@@ -1,8 +1,9 @@
-// Numbers as Java prints them.
+// Numbers and durations as Java prints them.
 #include "sluice/print.h"
 
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -36,6 +37,15 @@ template <class Real> void printReal(Real x, Buffer& out) {
 }
 
 }  // namespace
+
+std::string Duration::prettyPrint() const {
+  if (ms_ < 1000) return toString();
+  char text[48];
+  if (ms_ < 60'000) std::snprintf(text, sizeof text, "%.1f s", double(ms_) / 1000);
+  else if (ms_ < 3'600'000) std::snprintf(text, sizeof text, "%.1f m", double(ms_) / 60'000);
+  else std::snprintf(text, sizeof text, "%.2f h", double(ms_) / 3'600'000);
+  return text;
+}
 
 void printNumber(std::int64_t x, Buffer& out) { printInt(x, out); }
 void printNumber(std::uint64_t x, Buffer& out) { printInt(x, out); }

@@ -102,6 +102,7 @@ TEST(Conf, EachBadSettingIsOneClearLine) {
        "--conf: unknown key sluice.quite.another.thing.altogether; --help conf lists all keys"},
       {"sluice.streaming.blockInterval", "soon",
        "--conf: sluice.streaming.blockInterval=soon is not a time; write a number and a unit, such as 200ms, 2s or 1m"},
+      {"sluice.streaming.blockInterval", "0ms", "--conf: sluice.streaming.blockInterval=0ms is no time between blocks; it must be above 0"},
       {"sluice.executor.memory", "big",
        "--conf: sluice.executor.memory=big is not a size; write a number and a unit, such as 512m or 1g"},
       {"sluice.task.maxFailures", "0", "--conf: sluice.task.maxFailures=0 is not a positive whole number"},
@@ -151,10 +152,14 @@ TEST(Conf, OtherKeysAndSparksWithoutMeaningAreIgnoredWithAWarning) {
   EXPECT_TRUE(settings.set("my.own.key", "1", ConfOrigin::kFlag, "--conf").ok());
   EXPECT_TRUE(settings.set("sluice.serializer", "kryo", ConfOrigin::kFlag, "--conf").ok());
   EXPECT_TRUE(settings.set("sluice.shuffle.compress", "true", ConfOrigin::kFlag).ok());
+  EXPECT_TRUE(settings.set("sluice.port.maxRetries", "16", ConfOrigin::kFlag).ok());
+  EXPECT_TRUE(settings.set("sluice.streaming.minRememberDuration", "60s", ConfOrigin::kFlag).ok());
   EXPECT_EQ(settings.warnings(),
             (std::vector<std::string>{"--conf: my.own.key is ignored: keys of Sluice begin with sluice.",
                                       "--conf: sluice.serializer is ignored: records are encoded by their types",
-                                      "sluice.shuffle.compress is ignored: shuffles need no settings"}));
+                                      "sluice.shuffle.compress is ignored: shuffles need no settings",
+                                      "sluice.port.maxRetries is ignored: a port that is in use is an error; name another one, or 0 for any that is free",
+                                      "sluice.streaming.minRememberDuration is ignored: use sluice.streaming.fileStream.minRememberDuration"}));
   EXPECT_TRUE(settings.all().empty());
 }
 

@@ -1,6 +1,8 @@
 // What records become: checked by the compiler, then a few conversions run.
 #include "sluice/types.h"
 
+#include "sluice/time.h"
+
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -102,6 +104,51 @@ TEST(Types, SameTypeIsMoved) {
   const char* at = from[0].data();
   auto to = toRecord<std::vector<S>>(std::move(from));
   EXPECT_EQ(to[0].data(), at);
+}
+
+// ---- Durations and times ----
+
+TEST(Times, DurationsAreCountedInMilliseconds) {
+  EXPECT_EQ(Seconds(2) + Milliseconds(5), Duration(2005));
+  EXPECT_EQ(Minutes(1) - Seconds(70), Milliseconds(-10'000));
+  EXPECT_EQ(Seconds(2) * 3, Seconds(6));
+  EXPECT_EQ(Seconds(3) / Seconds(2), 1.5);
+  EXPECT_TRUE(Seconds(1) < Milliseconds(1001) && Seconds(60) == Minutes(1) && Seconds(2) >= Seconds(2));
+  EXPECT_EQ(Seconds(1).min(Seconds(2)), Seconds(1));
+  EXPECT_EQ(Seconds(1).max(Seconds(2)), Seconds(2));
+  EXPECT_TRUE(Seconds(6).isMultipleOf(Seconds(3)) && !Seconds(7).isMultipleOf(Seconds(3)) && !Seconds(7).isMultipleOf(Duration()));
+  EXPECT_TRUE(Duration().isZero() && !Seconds(1).isZero());
+  EXPECT_EQ(Seconds(1).milliseconds(), 1000);
+}
+
+TEST(Times, DurationsPrintAsSparks) {
+  EXPECT_EQ(Seconds(1).toString(), "1000 ms");
+  EXPECT_EQ(Milliseconds(999).prettyPrint(), "999 ms");
+  EXPECT_EQ(Milliseconds(1500).prettyPrint(), "1.5 s");
+  EXPECT_EQ(Seconds(90).prettyPrint(), "1.5 m");
+  EXPECT_EQ(Minutes(75).prettyPrint(), "1.25 h");
+}
+
+TEST(Times, TimesLieOnAGrid) {
+  const Time t(10'500);
+  EXPECT_EQ(t + Seconds(1) - Milliseconds(500), Time(11'000));
+  EXPECT_EQ(Time(11'000) - t, Milliseconds(500));
+  EXPECT_EQ(t.floor(Seconds(1)), Time(10'000));
+  EXPECT_EQ(t.floor(Seconds(1), Time(300)), Time(10'300));
+  EXPECT_EQ(Time(-1).floor(Seconds(1)), Time(-1000)) << "down, also before 1970";
+  EXPECT_TRUE(Time(10'000).isMultipleOf(Seconds(5)) && !t.isMultipleOf(Seconds(1)));
+  EXPECT_TRUE(Time(1) < Time(2) && Time(1).max(Time(2)) == Time(2) && Time(1).min(Time(2)) == Time(1));
+  EXPECT_EQ(t.toString(), "10500 ms");
+}
+
+TEST(Times, RangesEndBeforeOrAtTheirEnd) {
+  using All = std::vector<Time>;
+  EXPECT_EQ(Time(1000).until(Time(3000), Seconds(1)), (All{Time(1000), Time(2000)}));
+  EXPECT_EQ(Time(1000).to(Time(3000), Seconds(1)), (All{Time(1000), Time(2000), Time(3000)}));
+  EXPECT_EQ(Time(1000).to(Time(2999), Seconds(1)), (All{Time(1000), Time(2000)}));
+  EXPECT_EQ(Time(1000).until(Time(1000), Seconds(1)), All{});
+  EXPECT_EQ(Time(1000).until(Time(3000), Duration()), All{}) << "no step, no times";
+  EXPECT_EQ((Interval{Time(1000), Time(3000)}).duration(), Seconds(2));
 }
 
 }  // namespace

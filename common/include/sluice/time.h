@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "sluice/abi.h"
 
@@ -23,8 +24,12 @@ class Duration {
   friend constexpr Duration operator*(Duration a, std::int64_t n) { return Duration(a.ms_ * n); }
   friend constexpr double operator/(Duration a, Duration b) { return double(a.ms_) / double(b.ms_); }
   friend constexpr auto operator<=>(Duration, Duration) = default;
+  constexpr Duration min(Duration other) const { return other < *this ? other : *this; }
+  constexpr Duration max(Duration other) const { return other > *this ? other : *this; }
   // "1000 ms", as Spark prints it.
   std::string toString() const { return std::to_string(ms_) + " ms"; }
+  // In the unit that fits: "20 ms", "1.5 s", "2.0 m", "1.25 h".
+  SLUICE_EXPORT std::string prettyPrint() const;
 
  private:
   std::int64_t ms_ = 0;
@@ -52,10 +57,26 @@ class Time {
   friend constexpr Time operator-(Time t, Duration d) { return Time(t.ms_ - d.milliseconds()); }
   friend constexpr Duration operator-(Time a, Time b) { return Duration(a.ms_ - b.ms_); }
   friend constexpr auto operator<=>(Time, Time) = default;
+  constexpr Time min(Time other) const { return other < *this ? other : *this; }
+  constexpr Time max(Time other) const { return other > *this ? other : *this; }
+  // This time and those that follow at `step` (above zero): before `end`, and up to it with `to`.
+  std::vector<Time> until(Time end, Duration step) const {
+    std::vector<Time> times;
+    for (Time t = *this; step.milliseconds() > 0 && t < end; t = t + step) times.push_back(t);
+    return times;
+  }
+  std::vector<Time> to(Time end, Duration step) const { return until(end + Duration(1), step); }
   std::string toString() const { return std::to_string(ms_) + " ms"; }
 
  private:
   std::int64_t ms_ = 0;
+};
+
+// From one time to another, as DStream::slice takes it.
+struct Interval {
+  Time beginTime, endTime;
+  constexpr Duration duration() const { return endTime - beginTime; }
+  friend constexpr bool operator==(const Interval&, const Interval&) = default;
 };
 
 }  // inline namespace SLUICE_ABI
