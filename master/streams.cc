@@ -28,6 +28,24 @@ void answerStarted(State& s, App& app, const Stream& stream, const std::string& 
 
 // ---- beginning ----
 
+// In how many partitions the node lies; 0: that is not named. `standard`: where the plan names none.
+std::uint32_t partitionsOf(const proto::Plan& plan, const proto::Node& node, std::uint32_t standard) {
+  const proto::Node* at = &node;
+  for (int steps = 0; steps < plan.nodes_size(); ++steps) {
+    if (at->partitions() != 0) return at->partitions();
+    const proto::Edge* read = nullptr;
+    for (const auto& edge : at->edges()) {
+      if (!read && edge.parent() != at->id()) read = &edge;
+    }
+    if (!read) return 0;
+    if (read->exchange() != proto::EXCHANGE_NONE) return read->exchange() == proto::EXCHANGE_HASH ? standard : 0;
+    auto parent = std::find_if(plan.nodes().begin(), plan.nodes().end(), [&](const auto& n) { return n.id() == read->parent(); });
+    if (parent == plan.nodes().end()) return 0;
+    at = &*parent;
+  }
+  return 0;
+}
+
 // Why the checkpoint cannot be restored under this plan; empty: it can. `nodes`: its node ids to ours.
 std::string matchNodes(const proto::Manifest& manifest, const proto::Plan& plan, std::map<std::uint32_t, std::uint32_t>& nodes) {
   if (manifest.interval_ms() != plan.interval_ms()) {
@@ -35,6 +53,8 @@ std::string matchNodes(const proto::Manifest& manifest, const proto::Plan& plan,
            std::to_string(plan.interval_ms()) + " ms; use that interval, or another checkpoint directory";
   }
   std::string missing;
+  std::map<std::uint32_t, std::uint32_t> partitions;  // of the manifest's nodes
+  for (const auto& file : manifest.files()) partitions[file.node()] = std::max(partitions[file.node()], file.partition() + 1);
   for (const auto& file : manifest.files()) {
     if (nodes.contains(file.node())) continue;
     for (const auto& node : plan.nodes()) {
@@ -43,6 +63,11 @@ std::string matchNodes(const proto::Manifest& manifest, const proto::Plan& plan,
       if (!file.type_name().empty() && file.type_name() != node.state_type_name()) {
         return "the checkpoint's state " + file.uid() + " is of " + file.type_name() + ", and the application's of " + node.state_type_name() +
                "; give the new state another .uid(...), or use another checkpoint directory";
+      }
+      std::uint32_t before = partitions[file.node()], now = partitionsOf(plan, node, manifest.default_partitions());
+      if (now != 0 && now != before) {
+        return "the checkpoint's state " + file.uid() + " lies in " + std::to_string(before) + " partitions, and the application's in " + std::to_string(now) +
+               "; name the number that there was, or use another checkpoint directory";
       }
     }
     if (!nodes.contains(file.node())) missing += (missing.empty() ? "" : ", ") + file.uid(), nodes[file.node()] = 0;

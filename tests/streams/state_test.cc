@@ -31,6 +31,10 @@ const Batches<Count> kWant = {{{"a", 1}}, {{"a", 2}, {"b", 1}}, {{"a", 2}, {"b",
 
 TEST(State, EveryKeyEveryBatch) { expectBatches<std::string, Count>(kIn, running, kWant, {.checkpoint = true}); }
 
+TEST(State, BeginsEmptyAlsoWithoutAnRdd) {
+  expectBatches<std::string, Count>({noRdd, {}, {"a"}, noRdd}, running, {{}, {}, {{"a", 1}}, {{"a", 1}}}, {.checkpoint = true});
+}
+
 TEST(State, SurvivesTheLossOfAnExecutor) {
   expectBatches<std::string, Count>(kIn, running, kWant, {.midway = {Midway::kExecutorLoss}, .checkpoint = true});
 }
@@ -107,6 +111,52 @@ TEST(State, BeginsWithAnRdd) {
       sluice::testing::expectEqual<Count>(*got, {{{"a", 11}, {"b", 1}, {"z", 1}}, {{"a", 12}, {"b", 1}, {"z", 1}}}, false, "after");
     }
   }
+}
+
+auto sums(sluice::testing::Cluster& c, const std::string& directory, int partitions, const std::string& uid) {
+  c.streaming().checkpoint(directory);
+  auto words = c.input<std::string>({{"a", "b", "c", "d", "e"}, {"a"}, {}, {"b"}}).map([](const std::string& w) { return std::pair(w, 1); });
+  return c.collect(words.updateStateByKey([](const std::vector<int>& added, const std::optional<int>& state) -> std::optional<int> {
+    return state.value_or(0) + int(added.size());
+  }, partitions).uid(uid));
+}
+
+// Keys would lie elsewhere.
+TEST(State, OfAnotherNumberOfPartitionsIsNotRestored) {
+  using sluice::testing::Cluster;
+  using sluice::testing::Shape;
+  for (Shape shape : {Shape::kLocal1, Shape::kSimulated, Shape::kInProcess}) {
+    SCOPED_TRACE(nameOf(shape));
+    std::string directory = sluice::testing::temporaryDirectory();
+    std::string error;
+    Cluster cluster(shape);
+    sums(cluster, directory, 2, "sums");
+    cluster.runBatches(2);
+    try {
+      cluster.stopAndRestore([&](Cluster& c) { sums(c, directory, 5, "sums"); });
+      cluster.runBatches(1);
+    } catch (const sluice::Error& e) {
+      error = e.what();
+    }
+    EXPECT_NE(error.find("the checkpoint's state sums lies in 2 partitions, and the application's in 5; name the number that there was, or use another checkpoint directory"),
+              std::string::npos) << error;
+  }
+}
+
+TEST(State, ThatTheApplicationDoesNotHaveIsNotDropped) {
+  using sluice::testing::Cluster;
+  std::string directory = sluice::testing::temporaryDirectory(), error;
+  Cluster cluster(sluice::testing::Shape::kLocal1);
+  sums(cluster, directory, 2, "sums");
+  cluster.runBatches(1);
+  try {
+    cluster.stopAndRestore([&](Cluster& c) { sums(c, directory, 2, "totals"); });
+    cluster.runBatches(1);
+  } catch (const sluice::Error& e) {
+    error = e.what();
+  }
+  EXPECT_NE(error.find("the checkpoint holds state that this application does not have: sums; give the operation the same .uid(...), or use another checkpoint directory"),
+            std::string::npos) << error;
 }
 
 TEST(State, NeedsACheckpointDirectory) {

@@ -307,6 +307,19 @@ TEST(MasterStream, AReceiverStartsElsewhereAndItsBlocksStay) {
   fleet.expectReplays();
 }
 
+TEST(MasterStream, AReceiverStartsOnThePreferredHostIfThereIsOne) {
+  for (const char* host : {"host3", "nowhere"}) {
+    Fleet fleet;
+    proto::Plan plan = counting();
+    for (auto& node : *plan.mutable_nodes()) {
+      if (node.kind() == proto::NODE_SOURCE) node.mutable_source()->set_preferred_host(host);
+    }
+    fleet.startStream(plan);
+    if (host == std::string("host3")) EXPECT_EQ(receiverAt(fleet, 1), 3u);
+    else EXPECT_NE(receiverAt(fleet, 1), 0u) << "anywhere rather than nowhere";
+  }
+}
+
 TEST(MasterStream, DrainProcessesWhatCame) {
   Fleet fleet;
   fleet.startStream(counting());
