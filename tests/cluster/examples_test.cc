@@ -3,8 +3,11 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/cluster/program.h"
@@ -73,6 +76,43 @@ TEST_F(Examples, StatefulNetworkWordCountGoesOnFromItsCheckpoint) {
   again.signal(SIGINT);
   EXPECT_EQ(again.wait(), 0) << again.describe();
 }
+
+// What is in the file, once its end says so.
+void waitForText(const std::string& path, const std::string& text) {
+  for (int tries = 0; tries < 30'000; ++tries) {
+    std::ifstream in(path);
+    if (std::string(std::istreambuf_iterator<char>(in), {}).find(text) != std::string::npos) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  FAIL() << path << " does not say " << text;
+}
+
+TEST_F(Examples, RecoverableNetworkWordCountGoesOnFromItsCheckpoint) {
+  std::vector<std::string> arguments = {"127.0.0.1", std::to_string(source_.port()), folder_.path("checkpoint"), folder_.path("counts")};
+  for (int round = 1; round <= 2; ++round) {
+    Program driver(example("local[2]", "RecoverableNetworkWordCount", arguments));
+    source_.waitForConnection(round);
+    source_.send("word a word\n");
+    waitForText(folder_.path("counts"), ": word " + std::to_string(2 * round) + "\n");
+    driver.signal(SIGINT);
+    EXPECT_EQ(driver.wait(), 0) << driver.describe();
+  }
+  waitForText(folder_.path("counts"), ": dropped ");
+}
+
+TEST_F(Examples, DirectoryWordCount) {
+  std::string directory = folder_.path("in");
+  std::filesystem::create_directory(directory);
+  Program driver(example("local[2]", "DirectoryWordCount", {directory}));
+  driver.waitForLine("Time: ");
+  folder_.write("aside", "a b a\n");
+  std::filesystem::rename(folder_.path("aside"), directory + "/text");
+  driver.waitForLine([](const std::string& line) { return line == "(a,2)"; });
+  driver.signal(SIGINT);
+  EXPECT_EQ(driver.wait(), 0) << driver.describe();
+}
+
+TEST_F(Examples, CustomReceiver) { stream("CustomReceiver", {}, {{"a b a\n", "(a,2)"}, {"b\n", "(b,1)"}}); }
 
 // Ten seconds, as its window slides.
 TEST_F(Examples, WindowedNetworkWordCount) { stream("WindowedNetworkWordCount", {}, {{"a b a\n", "(a,2)"}}); }
