@@ -140,6 +140,9 @@ void StreamCore::validate() const {
     if (node.state && checkpointDirectory_.empty()) {
       throwError(ErrorKind::kIllegalState, node.place() + " keeps state, which needs a checkpoint directory; set it with StreamingContext::checkpoint(directory)");
     }
+    if (node.kind == PlanNode::Kind::kPerBatch && node.inputs.empty() && !checkpointDirectory_.empty()) {
+      logLine(LogLevel::kWarn, node.place() + ": what is in the queue is in no checkpoint; a restored stream begins with what its program pushes");
+    }
     if (node.checkpointMs == 0) return;
     if (checkpointDirectory_.empty()) {
       throwError(ErrorKind::kIllegalState, node.place() + " is to be checkpointed; set the directory with StreamingContext::checkpoint(directory)");

@@ -23,9 +23,14 @@ class SLUICE_INTERNAL ReceiverHost final : public BlockSink {
     std::function<void(std::string error)> reported;
     std::function<void()> ended;
   };
+  // What its receiver may ask.
+  struct Facts {
+    int streamId = 0;
+    std::uint32_t copies = 1;
+  };
   // recordsPerSecond 0: no limit.
-  ReceiverHost(Events events, std::size_t mostWaitingBytes, Duration restartDelay, double recordsPerSecond = 0)
-      : events_(std::move(events)), mostWaiting_(mostWaitingBytes), restartDelay_(restartDelay), rate_(recordsPerSecond) {}
+  ReceiverHost(Events events, std::size_t mostWaitingBytes, Duration restartDelay, double recordsPerSecond, Facts facts)
+      : events_(std::move(events)), facts_(facts), mostWaiting_(mostWaitingBytes), restartDelay_(restartDelay), rate_(recordsPerSecond) {}
 
   // The body of the thread: the receiver, started again after each restart, until stop(). `make` may throw; user code runs in it.
   void run(const std::function<std::unique_ptr<ReceiverBase>()>& make);
@@ -40,6 +45,8 @@ class SLUICE_INTERNAL ReceiverHost final : public BlockSink {
   void restart(std::string_view why, Duration delay) override;
   void report(std::string_view error) override { events_.reported(std::string(error)); }
   void end(std::string_view why) override;
+  int streamId() const override { return facts_.streamId; }
+  std::uint32_t copies() const override { return facts_.copies; }
 
   // ---- by the strand ----
   // Blocks that were cut; `all`: the open one too. They are numbered from 1 in this order.
@@ -55,6 +62,7 @@ class SLUICE_INTERNAL ReceiverHost final : public BlockSink {
   template <class Add> void add(Add put);
 
   const Events events_;
+  const Facts facts_;
   const std::size_t mostWaiting_;
   const Duration restartDelay_;
   RateLimiter rate_;  // of addRows, the receiver's own threads

@@ -97,7 +97,12 @@ void Receivers::startReceiver(const SourcePtr& source, const proto::StartReceive
   };
   events.ended = [this, post] { post([this](Source& s) { end(s); }); };
   std::size_t most = std::max<std::size_t>(control_.options.memoryBytes / 8, kLeastWaitingBytes);
-  source->host = std::make_shared<ReceiverHost>(std::move(events), most, control_.options.receiverRestartDelay, control_.options.receiverMaxRate);
+  ReceiverHost::Facts facts{0, std::max(start.source().copies(), 1u)};
+  for (const auto& node : source->installed->plan->view.plan().nodes()) {  // numbered as the master does
+    if (node.id() == source->node) break;
+    facts.streamId += node.kind() == proto::NODE_SOURCE && node.slide_ms() != 0;
+  }
+  source->host = std::make_shared<ReceiverHost>(std::move(events), most, control_.options.receiverRestartDelay, control_.options.receiverMaxRate, facts);
   control_.effects.startThread([host = source->host, desc, installed = source->installed, node = source->node] {
     const proto::Node& planned = installed->plan->view.node(node);
     currentPlace().in = {planned.name().c_str(), planned.site().c_str(), node};

@@ -131,5 +131,7 @@ class Context : public JobControl<Context>, public ContextInfo<Context>, public 
   bool stops_ = false;
 };
 
+template <class T> Context RDD<T>::context() const { return Context(detail::contextOf(this->node())); }
+
 }  // inline namespace SLUICE_ABI
 }  // namespace sluice

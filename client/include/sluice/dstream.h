@@ -36,6 +36,8 @@ template <class F, class... R> using transformed_t = decltype(recordOf(std::decl
 
 }  // namespace detail
 
+class StreamingContext;
+
 template <class T> class DStream : public detail::StreamStates<DStream, T> {
   using Base = detail::StreamStates<DStream, T>;
   using Base::method;
@@ -51,6 +53,8 @@ template <class T> class DStream : public detail::StreamStates<DStream, T> {
   explicit DStream(detail::NodeRef node) : Base(std::move(node)) {}
 
   Duration slideDuration() const { return detail::slideOf(node_); }
+  // The one that it was defined in, whose end is not that of this handle; with <sluice/streaming.h>.
+  StreamingContext context() const;
   // The RDDs of the batches from `from` to `to`, both included; ends between two batches are floored, with a warning. Batches that have not
   // run yet are left out. For batches before the present one the context must remember() them. Error(kIllegalState): the stream has not
   // started, or a batch is not remembered any more.
@@ -59,6 +63,7 @@ template <class T> class DStream : public detail::StreamStates<DStream, T> {
     for (auto& node : detail::sliceOf(node_, from, to, at)) rdds.emplace_back(std::move(node));
     return rdds;
   }
+  std::vector<RDD<T>> slice(Interval interval, CallSite at = CallSite::here()) const { return slice(interval.beginTime, interval.endTime, at); }
   // The RDD of one batch, if it has run (see slice).
   std::optional<RDD<T>> compute(Time time, CallSite at = CallSite::here()) const {
     auto rdds = slice(time, time, at);

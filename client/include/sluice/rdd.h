@@ -16,6 +16,8 @@ struct Partition {
   friend bool operator==(Partition, Partition) = default;
 };
 
+class Context;
+
 // Its methods by subject, each file building on the one before: detail/transforms.h (shared with DStream), rdd_transforms.h, rdd_order.h,
 // rdd_actions.h, rdd_sets.h, rdd_pairs.h, rdd_sampling.h, rdd_statistics.h, rdd_files.h, rdd_pipe.h; async_actions.h and
 // approximate_actions.h.
@@ -25,6 +27,9 @@ template <class T> class RDD : public detail::RddPipe<T>, public detail::Approxi
   RDD() = default;
   explicit RDD(detail::NodeRef node) : detail::RddPipe<T>(std::move(node)) {}
 
+  // The one that it was made in, which somebody else stops; with <sluice/context.h>.
+  Context context() const;
+  // Never waits: whatever begins afterwards finds nothing kept.
   RDD<T> unpersist() const {
     detail::unpersist(this->node_);
     return *this;

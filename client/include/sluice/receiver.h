@@ -10,6 +10,7 @@
 //   sluice::DStream<std::int64_t> ticks(sluice::StreamingContext& ssc) { return ssc.receiverStream<Ticker>(std::int64_t(1)); }
 #pragma once
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -20,6 +21,7 @@
 #include "sluice/codec.h"
 #include "sluice/receiver_base.h"
 #include "sluice/shipped.h"
+#include "sluice/storage_level.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -54,19 +56,28 @@ template <class T> class Receiver : public ReceiverBase {
   void storeRows(std::string_view rows, std::size_t n) { sink_->storeReliably(rows, n); }
   bool isStarted() const { return sink_ && !sink_->stopped(); }
   bool isStopped() const { return !isStarted(); }
+  // The number of this input within its stream, as StreamInputInfo and ReceiverInfo have it. Of a receiver that was started, as all that follows.
+  int streamId() const { return sink_->streamId(); }
+  // How its blocks are kept: in memory while there is room, else on disk, in so many copies.
+  StorageLevel storageLevel() const { return {true, true, sink_->copies()}; }
   // Calls onStop, and onStart after the delay (sluice.streaming.receiverRestartDelay unless said). Returns at once.
   void restart(std::string_view why) { sink_->restart(why, Milliseconds(-1)); }
   void restart(std::string_view why, Duration delay) { sink_->restart(why, delay); }
+  void restart(std::string_view why, const std::exception& error) { restart(because(why, error)); }
+  void restart(std::string_view why, const std::exception& error, Duration delay) { restart(because(why, error), delay); }
   // Ends the receiver for good: what it stored is processed. Spark starts such a receiver again on another executor; stop means stop here.
   void stop(std::string_view why = "") { sink_->end(why); }
+  void stop(std::string_view why, const std::exception& error) { stop(because(why, error)); }
   // In the log, and to listeners.
   void reportError(std::string_view message) { sink_->report(message); }
+  void reportError(std::string_view message, const std::exception& error) { reportError(because(message, error)); }
 
  private:
   void onStart(BlockSink& sink) final {
     sink_ = &sink;
     onStart();
   }
+  static std::string because(std::string_view what, const std::exception& error) { return std::string(what).append(": ").append(error.what()); }
   BlockSink* sink_ = nullptr;
 };
 

@@ -8,6 +8,7 @@
 
 #include "sluice/error.h"
 #include "sluice/partitioner.h"
+#include "sluice/print.h"
 #include "sluice/time.h"
 
 namespace sluice {
@@ -27,6 +28,13 @@ template <class S> class State {
     return *value_;
   }
   const std::optional<S>& getOption() const { return value_; }
+  // As it prints; "<state not set>" if there is none.
+  std::string toString() const {
+    if (!value_) return "<state not set>";
+    Buffer text;
+    print(*value_, text);
+    return std::string(text.view());
+  }
   // Error(kIllegalState) after remove() in the same call, or while the key is timing out.
   void update(S value) {
     checkChangeable("update");

@@ -16,13 +16,14 @@ struct StorageLevel {
   // False for NONE only.
   constexpr bool isKept() const { return memory || disk; }
 
-  static const StorageLevel NONE, DISK_ONLY, DISK_ONLY_2, MEMORY_ONLY, MEMORY_ONLY_2, MEMORY_ONLY_SER, MEMORY_ONLY_SER_2, MEMORY_AND_DISK,
+  static const StorageLevel NONE, DISK_ONLY, DISK_ONLY_2, DISK_ONLY_3, MEMORY_ONLY, MEMORY_ONLY_2, MEMORY_ONLY_SER, MEMORY_ONLY_SER_2, MEMORY_AND_DISK,
       MEMORY_AND_DISK_2, MEMORY_AND_DISK_SER, MEMORY_AND_DISK_SER_2;
 };
 
 inline constexpr StorageLevel StorageLevel::NONE{};
 inline constexpr StorageLevel StorageLevel::DISK_ONLY{false, true, 1};
 inline constexpr StorageLevel StorageLevel::DISK_ONLY_2{false, true, 2};
+inline constexpr StorageLevel StorageLevel::DISK_ONLY_3{false, true, 3};
 inline constexpr StorageLevel StorageLevel::MEMORY_ONLY{true, false, 1};
 inline constexpr StorageLevel StorageLevel::MEMORY_ONLY_2{true, false, 2};
 inline constexpr StorageLevel StorageLevel::MEMORY_ONLY_SER{true, false, 1};

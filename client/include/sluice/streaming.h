@@ -220,6 +220,7 @@ class StreamingContext : public detail::StreamingFiles<StreamingContext> {
   StreamingContext(detail::ContextRef context, Duration interval, CallSite at, bool owns)
       : core_(detail::newStream(context, interval, at, owns)), context_(std::move(context)) {}
   explicit StreamingContext(detail::StreamRef active) : core_(std::move(active)), context_(detail::contextOf(*core_)), finishes_(false) {}
+  template <class T> friend class DStream;
   template <class Create> static StreamingContext made(Create& create) {
     static_assert(std::is_invocable_r_v<StreamingContext, Create&>, "sluice: getOrCreate needs a function without parameters that returns a StreamingContext");
     if constexpr (std::is_invocable_r_v<StreamingContext, Create&>) return create();
@@ -235,6 +236,8 @@ class StreamingContext : public detail::StreamingFiles<StreamingContext> {
   Context context_;
   bool finishes_ = true;
 };
+
+template <class T> StreamingContext DStream<T>::context() const { return StreamingContext(detail::streamOf(this->node())); }
 
 }  // inline namespace SLUICE_ABI
 }  // namespace sluice

@@ -31,6 +31,9 @@ class SLUICE_EXPORT BlockSink {
   virtual void report(std::string_view error) = 0;
   // Ends the receiver for good: what it stored is processed, and it is not started again.
   virtual void end(std::string_view why) = 0;
+  // The number of the input within its stream, as listeners are told it, and in how many copies its blocks are kept.
+  virtual int streamId() const { return 0; }
+  virtual std::uint32_t copies() const { return 1; }
 };
 
 class SLUICE_EXPORT ReceiverBase {

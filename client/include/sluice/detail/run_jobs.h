@@ -1,5 +1,6 @@
 // A function of the application's over partitions of a dataset, for what no action does. Methods of Context.
 #pragma once
+#include <cstdint>
 #include <initializer_list>
 #include <type_traits>
 #include <utility>
@@ -54,6 +55,16 @@ template <class Self> class RunJobs {
     using Results = std::vector<ResultOf<T, F>>;
     auto made = node<T>(rdd, std::move(f), "submitJob", at);
     return async<Results>(*contextOf(rdd.node()), "submitJob", at, [made, at] { return decodeAll<ResultOf<T, F>>(detail::runJob(made, "submitJob", at)); });
+  }
+  // For so many milliseconds at most: evaluate(const std::vector<U>& results, int partitions) -> R, in the driver, over what f gave for the
+  // partitions that are done by then (of how many; 0: not known yet), and over all of them once the job is, which goes on.
+  template <class T, class F, class Evaluate>
+  auto runApproximateJob(const RDD<T>& rdd, F f, Evaluate evaluate, std::int64_t timeoutMs, CallSite at = CallSite::here()) const {
+    using Results = std::vector<ResultOf<T, F>>;
+    using R = std::remove_cvref_t<std::invoke_result_t<const Evaluate&, const Results&, int>>;
+    checkApproximation("runApproximateJob", timeoutMs, 0);
+    return approximate<R>(node<T>(rdd, std::move(f), "runApproximateJob", at), Duration(timeoutMs), "runApproximateJob", at,
+                          [evaluate = std::move(evaluate)](const JobRows& rows) { return evaluate(decodeAll<ResultOf<T, F>>(rows), int(rows.partitions())); });
   }
 
  private:
