@@ -164,6 +164,29 @@ TEST(Contexts, RunFunctionsOverPartitions) {
   }
 }
 
+TEST(Contexts, RunApproximateJobs) {
+  for (Shape shape : kAll) {
+    Cluster cluster(shape);
+    auto numbers = cluster.context().range(0, 12, 1, 4);
+    auto sum = [](Iterator<std::int64_t>& records) {
+      std::int64_t sum = 0;
+      for (auto n : records) sum += n;
+      return sum;
+    };
+    // Spark's evaluator: what is missing is taken to be like what is there.
+    auto scaled = [](const std::vector<std::int64_t>& sums, int partitions) {
+      std::int64_t all = 0;
+      for (auto n : sums) all += n;
+      return sums.empty() ? 0.0 : double(all) * double(partitions) / double(sums.size());
+    };
+    auto whole = cluster.context().runApproximateJob(numbers, sum, scaled, 60'000);
+    EXPECT_TRUE(whole.isInitialValueFinal()) << nameOf(shape);
+    EXPECT_EQ(whole.initialValue(), 66);
+    EXPECT_EQ(cluster.context().runApproximateJob(numbers, sum, scaled, 0).getFinalValue(), 66) << "whatever was there at once";
+    EXPECT_NE(errorOf([&] { cluster.context().runApproximateJob(numbers, sum, scaled, -1); }).find("runApproximateJob: "), std::string::npos);
+  }
+}
+
 // ---- toDebugString ----
 
 // Without the numbers of nodes and lines.

@@ -7,12 +7,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "sluice/streaming_listener.h"
 #include "sluice/testing.h"
 
 namespace {
@@ -63,12 +65,38 @@ TEST(Generator, AFunctionMakesTheRecords) {
   EXPECT_EQ((*got)[0].records(), (std::vector<Pair>{{"k0", 0}, {"k1", 1}, {"k0", 2}}));
 }
 
+// ---- queues ----
+
+TEST(QueueStreams, OneAtATimeOrAllOrTheStandardOne) {
+  for (Shape shape : {Shape::kLocal1, Shape::kLocal4, Shape::kSimulated, Shape::kInProcess}) {
+    SCOPED_TRACE(nameOf(shape));
+    Cluster cluster(shape);
+    auto& ssc = cluster.streaming();
+    auto of = [&](int x) { return cluster.context().parallelize({x}, 1); };
+    sluice::RDDQueue<int> singly, together, few;
+    singly += of(1), singly.push(of(2));
+    together.push(of(1)), together.push(of(2));
+    few.push(of(1));
+    auto one = cluster.collect(ssc.queueStream(singly)), all = cluster.collect(ssc.queueStream(together, false)), other = cluster.collect(ssc.queueStream(few, true, of(9)));
+    auto given = cluster.collect(ssc.queueStream(std::vector{of(5), of(6)}, false));
+    cluster.runBatches(2);
+    EXPECT_EQ(singly.size(), 0u);
+    together.push(of(3));  // at any time
+    cluster.runBatches(1);
+    sluice::testing::expectEqual<int>(*one, {{1}, {2}, {}}, false, "one at a time");
+    sluice::testing::expectEqual<int>(*all, {{1, 2}, {}, {3}}, false, "all at once");
+    sluice::testing::expectEqual<int>(*other, {{1}, {9}, {9}}, false, "a standard one");
+    sluice::testing::expectEqual<int>(*given, {{5, 6}, {}, {}}, false, "a vector");
+  }
+}
+
 // ---- sockets ----
 
 // Listens on a free port, and sends the bytes to whoever connects.
 class Server {
  public:
-  explicit Server(std::string bytes) : bytes_(std::move(bytes)), fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  // Keeps the first so many connections open: nothing is sent to them twice.
+  explicit Server(std::string bytes, int held = 1) : bytes_(std::move(bytes)), hold_(held), fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET, address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
@@ -83,7 +111,7 @@ class Server {
           if (n <= 0) break;
           done += std::size_t(n);
         }
-        if (served_++ == 0) held_ = peer;  // the first stays open: nothing is sent twice
+        if (served_++ < hold_) held_ = peer;
         else ::close(peer);
       }
     });
@@ -98,6 +126,7 @@ class Server {
 
  private:
   const std::string bytes_;
+  const int hold_;
   const int fd_;
   std::uint16_t port_ = 0;
   int served_ = 0, held_ = -1;
@@ -105,8 +134,8 @@ class Server {
 };
 
 // Runs batches until that many records came.
-template <class T> std::vector<T> receive(Cluster& cluster, const std::shared_ptr<const Batches<T>>& got, std::size_t count) {
-  std::vector<T> all;
+template <class T> std::vector<sluice::owned_t<T>> receive(Cluster& cluster, const std::shared_ptr<const Batches<T>>& got, std::size_t count) {
+  std::vector<sluice::owned_t<T>> all;
   for (std::size_t seen = 0, tries = 0; all.size() < count && tries < 100'000; ++tries) {
     cluster.runBatches(1);
     for (; seen < got->size(); ++seen) {
@@ -131,6 +160,54 @@ TEST(SocketStream, AFunctionReadsTheConnection) {
   }
 }
 
+// Says what it was told of receivers.
+class Errors : public sluice::StreamingListener {
+ public:
+  void onReceiverError(const sluice::StreamingListenerReceiverError& e) override {
+    std::lock_guard lock(mutex_);
+    said_ += e.receiverInfo.lastErrorMessage + "\n";
+  }
+  // Sooner or later: while batches run.
+  bool toldOf(const std::string& text, Cluster& cluster) {
+    for (int tries = 0; tries < 100'000; ++tries) {
+      {
+        std::lock_guard lock(mutex_);
+        if (said_.find(text) != std::string::npos) return true;
+      }
+      cluster.runBatches(1);
+    }
+    return false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string said_;
+};
+
+TEST(SocketTextStream, ConnectsAgainWhenTheConnectionEndsOrFails) {
+  sluice::Conf conf = sluice::Conf().set("sluice.streaming.receiverRestartDelay", "1ms");
+  Errors errors;
+  for (Shape shape : {Shape::kLocal1, Shape::kInProcess}) {
+    SCOPED_TRACE(nameOf(shape));
+    std::uint16_t port = 0;
+    {
+      Server server("one\r\ntwo", 0);  // every connection ends after these
+      port = server.port();
+      Cluster cluster(shape, Seconds(1), conf);
+      cluster.streaming().addStreamingListener(errors);
+      auto got = receive(cluster, cluster.collect(cluster.streaming().socketTextStream("127.0.0.1", port)), 6);
+      EXPECT_EQ(std::vector<std::string>(got.begin(), got.begin() + 4), (std::vector<std::string>{"one", "two", "one", "two"})) << "a last line without an end is one";
+      EXPECT_TRUE(errors.toldOf("restarted in 1 ms: 127.0.0.1:" + std::to_string(port) + " has no more data", cluster));
+      cluster.streaming().removeStreamingListener(errors);
+    }
+    Cluster cluster(shape, Seconds(1), conf);
+    cluster.streaming().addStreamingListener(errors);
+    cluster.streaming().socketTextStream("127.0.0.1", port).foreachRDD([](const auto&) {});
+    EXPECT_TRUE(errors.toldOf("restarted in 1 ms: cannot connect to 127.0.0.1:" + std::to_string(port) + ": Connection refused", cluster));
+    cluster.streaming().removeStreamingListener(errors);
+  }
+}
+
 TEST(RawSocketStream, BlocksGoStraightIn) {
   std::vector<Pair> records;
   for (int i = 0; i < 5000; ++i) records.emplace_back("k" + std::to_string(i), i);
@@ -146,6 +223,8 @@ TEST(RawSocketStream, BlocksGoStraightIn) {
 // ---- receivers ----
 
 std::atomic<int> starts{0}, stops{0};
+std::atomic<int> askedId{-1}, askedCopies{-1};
+std::atomic<bool> wrong{false};  // what isStarted() or isStopped() said
 
 // Stores in every way there is, restarts once, and stops.
 class Everything : public sluice::Receiver<Pair> {
@@ -153,6 +232,8 @@ class Everything : public sluice::Receiver<Pair> {
   explicit Everything(std::string prefix) : prefix_(std::move(prefix)) {}
   void onStart() override {
     int start = ++starts;
+    askedId = streamId(), askedCopies = int(storageLevel().copies);
+    wrong = wrong || !isStarted() || isStopped();
     store(Pair(prefix_, start));
     store(std::vector<Pair>{{prefix_ + "list", start}, {prefix_ + "list", start}});
     std::set<Pair> sorted{{prefix_ + "set", start}};
@@ -160,8 +241,10 @@ class Everything : public sluice::Receiver<Pair> {
     sluice::Buffer rows;
     sluice::encodeValue(Pair(prefix_ + "rows", start), rows);
     storeRows(rows.view(), 1);
-    if (start == 1) restart("once", sluice::Milliseconds(0));
-    else stop("that is all");
+    reportError("a slow start", std::runtime_error("cold"));
+    if (start == 1) restart("once", std::runtime_error("by itself"), sluice::Milliseconds(0));
+    else stop("that is all", std::runtime_error("no more"));
+    wrong = wrong || isStarted() || !isStopped();
   }
   void onStop() override { ++stops; }
   std::string_view preferredLocation() const override { return "nowhere"; }
@@ -171,14 +254,23 @@ class Everything : public sluice::Receiver<Pair> {
 };
 
 TEST(CustomReceiver, StoresRestartsAndStops) {
-  for (Shape shape : {Shape::kLocal4, Shape::kInProcess}) {
+  for (Shape shape : {Shape::kLocal1, Shape::kLocal4, Shape::kInProcess}) {  // a receiver takes no slot: one is enough
     SCOPED_TRACE(nameOf(shape));
     starts = stops = 0;
+    Errors errors;
     Cluster cluster(shape);
+    cluster.streaming().addStreamingListener(errors);
+    cluster.streaming().queueStream(sluice::RDDQueue<int>()).foreachRDD([](const auto&) {});
+    cluster.streaming().generatorStream(1).foreachRDD([](const auto&) {});
     auto got = receive(cluster, cluster.collect(cluster.streaming().receiverStream<Everything>("p")), 10);
+    EXPECT_FALSE(wrong);
+    EXPECT_EQ(askedId, 1) << "the second input, but for the queue, which is the driver's";
+    EXPECT_EQ(askedCopies, 2);
     std::sort(got.begin(), got.end());
     EXPECT_EQ(got, (std::vector<Pair>{{"p", 1}, {"p", 2}, {"plist", 1}, {"plist", 1}, {"plist", 2}, {"plist", 2}, {"prows", 1}, {"prows", 2}, {"pset", 1}, {"pset", 2}}));
     EXPECT_EQ(starts, 2);
+    for (const char* text : {"a slow start: cold", "restarted in 0 ms: once: by itself", "stopped: that is all: no more"}) EXPECT_TRUE(errors.toldOf(text, cluster)) << text;
+    cluster.streaming().removeStreamingListener(errors);
     // The stream goes on without it.
     cluster.runBatches(2);
     EXPECT_EQ(starts, 2);

@@ -129,6 +129,18 @@ TEST(MapWithState, AGenericFunctionNamesItsState) {
                             {{11}, {13}}, everywhere());
 }
 
+TEST(MapWithState, StatesPrint) {
+  expectBatches<Count, std::string>({{{"a", 1}}, {{"a", 2}}},
+                                    [](auto s) {
+                                      return s.mapWithState(StateSpec::function([](std::string_view, std::optional<int> value, State<std::optional<int>>& state) {
+                                        std::string before = state.toString();
+                                        state.update(value);
+                                        return before;
+                                      }));
+                                    },
+                                    {{"<state not set>"}, {"Some(1)"}}, everywhere());
+}
+
 TEST(MapWithState, RemovedKeysBeginAgain) {
   expectBatches<Count, Count>(
       {{{"a", 1}, {"b", 1}}, {{"a", -1}, {"a", 5}}, {{"b", -1}}, {{"b", 2}}},

@@ -88,6 +88,34 @@ TEST(Partitioner, EqualOnesJoinWithoutAnExchange) {
   });
 }
 
+TEST(Partitioner, ByDefaultTheWidestInputDecides) {
+  everywhere([](const Context& sc) {
+    auto three = sc.parallelize(kPairs, 4).partitionBy(3), seven = sc.parallelize(kPairs, 2).partitionBy(7);
+    EXPECT_EQ(three.join(seven).getNumPartitions(), 7);
+    EXPECT_EQ(seven.cogroup(three).getNumPartitions(), 7);
+    EXPECT_EQ(exchanges(three.join(seven)), 3) << "one of them moves";
+    EXPECT_EQ(three.join(sc.parallelize(kPairs, 9)).getNumPartitions(), 3) << "one that lies by key goes before one that does not";
+    EXPECT_EQ(sc.parallelize(kPairs, 9).groupByKey().getNumPartitions(), int(sc.defaultParallelism()));
+  });
+}
+
+TEST(Partitioner, IsKeptByWhatLeavesTheKeysAlone) {
+  everywhere([](const Context& sc) {
+    auto laid = sc.parallelize(kPairs, 4).partitionBy(byLength());
+    auto lies = [](const auto& rdd) { return rdd.partitioner() == byLength(); };
+    EXPECT_TRUE(lies(laid.mapValues([](int x) { return x + 1; })));
+    EXPECT_TRUE(lies(laid.flatMapValues([](int x) { return std::vector<int>{x, x}; })));
+    EXPECT_TRUE(lies(laid.filter([](const Pair& p) { return p.second > 1; })));
+    EXPECT_TRUE(lies(laid.mapPartitions([](sluice::Iterator<Pair>& records) {
+      std::vector<Pair> all;
+      for (const auto& record : records) all.push_back(record);
+      return all;
+    }, true)));
+    EXPECT_FALSE(laid.map([](const Pair& p) { return p; }).partitioner()) << "it may have changed the key";
+    EXPECT_FALSE(laid.repartition(3).partitioner());
+  });
+}
+
 TEST(Partitioner, UnionOfEqualOnesLiesTheSameWay) {
   everywhere([](const Context& sc) {
     auto left = sc.parallelize(std::vector<Pair>{{"a", 1}, {"bb", 2}}).partitionBy(byLength());
@@ -130,8 +158,18 @@ TEST(Partitioner, AnotherPartitionThanThereIsFailsTheJob) {
   } catch (const sluice::Error& error) {
     EXPECT_NE(std::string(error.what()).find("named a partition that does not exist; return 0 up to the number of partitions - 1"), std::string::npos) << error.what();
   }
-  EXPECT_THROW(cluster.context().parallelize(kPairs).partitionBy(0), sluice::Error);
-  EXPECT_THROW((Partitioner<int>(0, [](int) { return 0; })), sluice::Error);
+  auto errorOf = [](auto call) {
+    try {
+      call();
+    } catch (const sluice::Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_NE(errorOf([&] { cluster.context().parallelize(kPairs).partitionBy(0); }).find("the number of partitions is 0; it must be above 0"), std::string::npos);
+  EXPECT_EQ(errorOf([] { Partitioner<int>(0, [](int) { return 0; }); }), "Partitioner: the number of partitions is 0; it must be above 0");
+  auto pairs = cluster.context().parallelize(std::vector<std::pair<int, int>>{{1, 1}});
+  EXPECT_EQ(errorOf([&] { RangePartitioner<int>(0, pairs); }), "RangePartitioner: the number of partitions is 0; it must be above 0");
 }
 
 TEST(Partitioner, EqualityIsOfFunctionAndCaptures) {

@@ -42,6 +42,7 @@ TEST(Storage, TwoCopiesSurviveTheLossOfAnExecutor) {
     SCOPED_TRACE(nameOf(shape));
     EXPECT_EQ(computedWithALoss(shape, StorageLevel::MEMORY_ONLY_2), 120);
     EXPECT_EQ(computedWithALoss(shape, StorageLevel::DISK_ONLY_2), 120);
+    EXPECT_EQ(computedWithALoss(shape, StorageLevel::DISK_ONLY_3), 120);
     EXPECT_GT(computedWithALoss(shape, StorageLevel::MEMORY_ONLY), 120);
   }
 }

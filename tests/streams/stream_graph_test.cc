@@ -1,6 +1,7 @@
 // Streams made of several, of datasets, and asked for past batches.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -108,6 +109,132 @@ TEST(StreamGraph, TransformThatReturnsNothing) {
   EXPECT_NE(error.find("the function returned no RDD; return an empty one (context.emptyRDD)"), std::string::npos) << error;
 }
 
+TEST(StreamGraph, TransformWith) {
+  using Texts = std::vector<std::string>;
+  for (Shape shape : kShapes) {
+    SCOPED_TRACE(nameOf(shape));
+    Cluster cluster(shape);
+    auto numbers = cluster.input<int>({{1, 2}, {3}, noRdd});
+    auto words = cluster.input<std::string>({{"a"}, {}, {"b"}});
+    auto once = cluster.collect(numbers.transformWith(words, [](const RDD<int>& n, const RDD<std::string>& w) {
+      return n.cartesian(w).map([](const auto& both) { return std::to_string(both.first) + both.second; });
+    }));
+    auto each = cluster.collect(numbers.transformWith(words, [](const RDD<int>& n, const RDD<std::string>& w, Time t) {
+      auto seconds = t.milliseconds() % 1000;
+      return n.map([seconds](int x) { return std::to_string(x + seconds); }) + w;
+    }));
+    cluster.runBatches(3);
+    EXPECT_EQ(sorted(once->at(0).records()), (Texts{"1a", "2a"}));
+    EXPECT_EQ(sorted(once->at(1).records()), Texts{});
+    EXPECT_EQ(sorted(each->at(0).records()), (Texts{"1", "2", "a"}));
+    EXPECT_EQ(sorted(each->at(1).records()), Texts{"3"});
+    EXPECT_EQ(sorted(each->at(2).records()), Texts{"b"}) << "a stream without an RDD gives an empty one";
+  }
+  Cluster cluster(Shape::kLocal1);
+  auto in = cluster.input<int>({{1}});
+  auto first = [](const RDD<int>& a, const RDD<int>&) { return a; };
+  auto firstOf = [](const RDD<int>& a, const RDD<int>&, Time) { return a; };
+  auto slow = in.window(Seconds(2), Seconds(2));
+  EXPECT_EQ(adviceOf([&] { in.transformWith(slow, first); }), "the DStreams have different slides");
+  EXPECT_EQ(adviceOf([&] { in.transformWith(slow, firstOf); }), "the DStreams have different slides");
+  EXPECT_EQ(adviceOf([&] { in.transformWith(in, [](const RDD<int>&, const RDD<int>&) { return RDD<int>(); }); }), "the function returned no RDD; return an empty one");
+}
+
+TEST(StreamGraph, StreamsOfTwoContextsDoNotMix) {
+  Cluster cluster(Shape::kLocal1);
+  auto in = cluster.input<int>({{1}});
+  sluice::StreamingContext other(cluster.context(), Seconds(1));
+  auto foreign = other.queueStream(sluice::RDDQueue<int>());
+  const std::string said = "the DStreams belong to different contexts";
+  auto pairs = [](const sluice::DStream<int>& s) { return s.map([](int x) { return std::pair(x, x); }); };
+  EXPECT_EQ(adviceOf([&] { in.union_(foreign); }), said);
+  EXPECT_EQ(adviceOf([&] { cluster.streaming().union_(std::vector{in, foreign}); }), said);
+  EXPECT_EQ(adviceOf([&] { pairs(in).join(pairs(foreign)); }), said);
+  EXPECT_EQ(adviceOf([&] { in.transformWith(foreign, [](const RDD<int>& a, const RDD<int>&) { return a; }); }), said);
+  EXPECT_EQ(adviceOf([&] { cluster.streaming().transform(std::vector{in, foreign}, [](const std::vector<RDD<int>>& all, Time) { return all[0]; }); }), said);
+  EXPECT_EQ(adviceOf([&] { sluice::DStream<int>().union_(in); }), "the RDD or DStream is empty (default-constructed)");
+}
+
+TEST(StreamGraph, ContextsAreAtHand) {
+  Cluster cluster(Shape::kLocal1);
+  auto in = cluster.input<int>({{1}});
+  EXPECT_EQ(in.context().getState(), sluice::StreamingContextState::kInitialized);
+  auto rdd = in.context().context().parallelize({1, 2});
+  EXPECT_EQ(rdd.context().applicationId(), cluster.context().applicationId());
+  EXPECT_EQ(rdd.count(), 2) << "the end of those handles stopped nothing";
+  cluster.collect(in);
+  cluster.runBatches(1);
+  EXPECT_EQ(in.context().getState(), sluice::StreamingContextState::kActive);
+}
+
+std::atomic<int> mapped{0};  // of this process, as the executors of these shapes are
+
+// Spark's one RDD for each stream and batch, however many outputs and children ask for it.
+TEST(StreamGraph, ABatchIsMadeOnceHoweverManyReadIt) {
+  for (Shape shape : kShapes) {
+    SCOPED_TRACE(nameOf(shape));
+    Cluster cluster(shape);
+    int asked = 0;
+    mapped = 0;
+    auto each = cluster.input<int>({{1, 2}, {3}}).map([](int x) {
+      ++mapped;
+      return x;
+    }).cache().transform([&asked](const RDD<int>& rdd, Time) {
+      ++asked;
+      return rdd;
+    });
+    auto plain = cluster.collect(each), more = cluster.collect(each.map([](int x) { return x + 1; })), twice = cluster.collect(each.union_(each));
+    cluster.runBatches(2);
+    EXPECT_EQ(asked, 2) << "once for a batch";
+    EXPECT_EQ(mapped, 3) << "what is kept is computed once";
+    EXPECT_EQ(sorted(twice->at(0).records()), (std::vector<int>{1, 1, 2, 2}));
+    EXPECT_EQ(more->at(1).records(), std::vector<int>{4});
+  }
+}
+
+// Spark's idiom: stream.transform(rdd => rdd.join(dataset).filter(…)), with a dataset that is loaded once and kept.
+TEST(StreamGraph, ADatasetJoinedInTransformIsLoadedOnce) {
+  for (Shape shape : kShapes) {
+    SCOPED_TRACE(nameOf(shape));
+    Cluster cluster(shape);
+    mapped = 0;
+    auto spam = cluster.context().parallelize(std::vector<Pair>{{1, 10}, {2, 20}, {3, 30}}, 2).map([](const Pair& p) {
+      ++mapped;
+      return p;
+    }).cache();
+    auto in = cluster.input<Pair>({{{1, 1}, {2, 2}}, {{3, 3}}, {}, {{9, 9}, {1, 4}}});
+    auto keep = [&spam](const RDD<Pair>& rdd) { return rdd.join(spam).filter([](const auto& r) { return r.second.second > 10; }).mapValues([](const Pair& both) { return both.first; }); };
+    auto once = cluster.collect(in.transform(keep));
+    auto each = cluster.collect(in.transform([keep](const RDD<Pair>& rdd, Time) { return keep(rdd); }));
+    cluster.runBatches(4);
+    for (const auto& got : {once, each}) sluice::testing::expectEqual<Pair>(*got, {{{2, 2}}, {{3, 3}}, {}, {}}, false, "joined");
+    EXPECT_EQ(mapped, 3) << "the dataset was computed once";
+  }
+}
+
+TEST(StreamGraph, TransformOfWhatHasNoRdd) {
+  expectBatches<int, int>({{1}, noRdd, {2}}, [](auto s) { return s.transform([](const RDD<int>& rdd) { return rdd.map([](int x) { return -x; }); }); }, {{-1}, noRdd, {-2}});
+}
+
+TEST(StreamGraph, CheckpointIntervalsAreChecked) {
+  auto startWith = [](auto define, bool directory = true) {
+    Cluster cluster(Shape::kLocal1);
+    if (directory) cluster.streaming().checkpoint(sluice::testing::temporaryDirectory());
+    cluster.collect(define(cluster.input<Pair>({{{1, 1}}})));
+    return adviceOf([&] { cluster.runBatches(1); });
+  };
+  auto sums = [](auto s) { return s.reduceByKeyAndWindow(std::plus<>(), std::minus<>(), Seconds(4), Seconds(2)); };
+  EXPECT_EQ(startWith([&](auto s) { return sums(s).checkpoint(Seconds(4)); }), "");
+  EXPECT_EQ(startWith([&](auto s) { return sums(s).checkpoint(Seconds(3)); }), "the checkpoint interval (3000 ms) must be a multiple of the stream's slide (2000 ms)");
+  EXPECT_EQ(startWith([&](auto s) { return sums(s).checkpoint(Seconds(1)); }), "the checkpoint interval (1000 ms) must be a multiple of the stream's slide (2000 ms)");
+  EXPECT_EQ(adviceOf([] {
+              Cluster cluster(Shape::kLocal1);
+              cluster.input<int>({{1}}).checkpoint(Seconds(0));
+            }), "checkpoint: the interval is 0 ms; it must be above 0");
+  std::string none = startWith([](auto s) { return s.checkpoint(Seconds(1)); }, false);
+  EXPECT_NE(none.find("is to be checkpointed; set the directory with StreamingContext::checkpoint(directory)"), std::string::npos) << none;
+}
+
 // The same records in each batch, without a driver's function.
 TEST(StreamGraph, ConstantStream) {
   for (Shape shape : kShapes) {
@@ -161,6 +288,11 @@ TEST(StreamGraph, SliceGivesPastBatches) {
     EXPECT_EQ(collected(times[0], times[4]), (All{{2}, {4, 6}, {}, {10}, {12}}));
     EXPECT_EQ(collected(times[1], times[1]), (All{{4, 6}}));
     EXPECT_EQ(collected(times[0] + Seconds(1) - sluice::Milliseconds(1), times[2] + sluice::Milliseconds(999)), (All{{2}, {4, 6}, {}})) << "both ends are floored";
+    EXPECT_EQ(doubled.slice(sluice::Interval{times[0], times[2]}).size(), 3u);
+    ::testing::internal::CaptureStderr();
+    doubled.slice(times[0], times[0] + sluice::Milliseconds(1));
+    std::string warned = ::testing::internal::GetCapturedStderr();
+    EXPECT_NE(warned.find(": " + (times[0] + sluice::Milliseconds(1)).toString() + " is no batch of the stream (its slide is 1000 ms); " + times[0].toString() + " is taken\n"), std::string::npos) << warned;
     EXPECT_EQ(collected(Time(0), times[0]), (All{{2}})) << "there is nothing before the first batch";
     EXPECT_EQ(collected(times[4], times[4] + Seconds(60)), (All{{12}})) << "nor after the last";
     EXPECT_EQ(sorted(cluster.context().union_(doubled.slice(times[0], times[3])).collect()), (std::vector<int>{2, 4, 6, 10})) << "in one job";

@@ -5,6 +5,8 @@
 #include <sluice/testing.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 namespace sluice {
@@ -44,6 +46,7 @@ TEST(StreamingLife, BeginsDefinableAndEndsStopped) {
   EXPECT_EQ(ssc.getState(), StreamingContextState::kStopped);
   EXPECT_TRUE(ssc.isStopped());
   EXPECT_TRUE(ssc.context().isStopped());
+  EXPECT_EQ(ssc.sparkContext().applicationId(), ssc.context().applicationId());
   EXPECT_TRUE(ssc.awaitTerminationOrTimeout(Milliseconds(0))) << "at once, when it is stopped";
   ssc.awaitTermination();
 }
@@ -75,12 +78,20 @@ TEST(StreamingLife, NothingCanBeAddedLater) {
   EXPECT_TRUE(active([&] { ssc.queueStream(none); }));
   EXPECT_TRUE(active([&] { numbers.map([](int n) { return n; }); }));
   EXPECT_TRUE(active([&] { numbers.print(); }));
+  EXPECT_TRUE(active([&] { numbers.window(Seconds(1)); }));
+  EXPECT_TRUE(active([&] { numbers.union_(numbers); }));
+  EXPECT_TRUE(active([&] { numbers.transform([](const RDD<int>& rdd) { return rdd; }); }));
+  EXPECT_TRUE(active([&] { numbers.transform([](const RDD<int>& rdd, Time) { return rdd; }); }));
+  EXPECT_TRUE(active([&] { numbers.persist(StorageLevel::DISK_ONLY); }));
+  EXPECT_TRUE(active([&] { numbers.cache(); }));
+  EXPECT_TRUE(active([&] { numbers.checkpoint(Seconds(1)); }));
   EXPECT_TRUE(active([&] { ssc.checkpoint("/tmp/x"); }));
   EXPECT_TRUE(active([&] { ssc.remember(Seconds(1)); }));
   ssc.stop(false);
   auto stopped = [](auto f) { return errorOf(f).second.find("cannot be added after a StreamingContext was stopped") != std::string::npos; };
   EXPECT_TRUE(stopped([&] { ssc.queueStream(none); }));
   EXPECT_TRUE(stopped([&] { numbers.print(); }));
+  EXPECT_TRUE(stopped([&] { numbers.map([](int n) { return n; }); }));
   ssc.stop();
 }
 
@@ -163,6 +174,44 @@ TEST(StreamingLife, IntervalsAreChecked) {
   EXPECT_NE(errorOf([&] { StreamingContext ssc(context, Seconds(1)); }).second.find("is stopped"), std::string::npos);
 }
 
+TEST(StreamingLife, RememberIsSaidOnce) {
+  StreamingContext ssc(localConf(), Milliseconds(50));
+  ssc.remember(Seconds(1));
+  ssc.remember(Seconds(1));
+  EXPECT_EQ(errorOf([&] { ssc.remember(Seconds(2)); }).second, "remember: set already, to 1000 ms");
+}
+
+TEST(StreamingLife, TheCheckpointDirectoryMayBeASetting) {
+  std::string directory = testing::temporaryDirectory() + "/made";
+  auto sums = [](StreamingContext& ssc) {
+    ssc.queueStream(RDDQueue<std::pair<int, int>>()).updateStateByKey([](const std::vector<int>& values, std::optional<int> state) {
+      return std::optional<int>(state.value_or(0) + int(values.size()));
+    }).print();
+  };
+  {
+    StreamingContext ssc(localConf().set("sluice.streaming.checkpoint.directory", directory), Milliseconds(50));
+    sums(ssc);
+    std::string said = saidBy([&] { ssc.start(); });
+    EXPECT_NE(said.find(": what is in the queue is in no checkpoint; a restored stream begins with what its program pushes\n"), std::string::npos) << said;
+    ssc.stop();
+    EXPECT_TRUE(std::filesystem::is_directory(directory));
+  }
+  StreamingContext none(localConf().set("sluice.streaming.checkpoint.directory", directory), Milliseconds(50));
+  none.checkpoint("");
+  sums(none);
+  EXPECT_NE(errorOf([&] { none.start(); }).second.find("keeps state, which needs a checkpoint directory"), std::string::npos) << "an empty name takes it back";
+}
+
+TEST(StreamingLife, ACheckpointDirectoryThatCannotBeMade) {
+  std::string file = testing::temporaryDirectory() + "/file";
+  std::ofstream(file) << "x";
+  StreamingContext ssc(localConf(), Milliseconds(50));
+  ssc.checkpoint(file + "/below");
+  define(ssc);
+  EXPECT_EQ(errorOf([&] { ssc.start(); }), std::pair(ErrorKind::kInvalidArgument, "checkpoint: " + file + "/below cannot be made: Not a directory"));
+  EXPECT_TRUE(ssc.isStopped());
+}
+
 TEST(StreamingLife, ByMasterAndName) {
   StreamingContext ssc("local[1]", "by name", Milliseconds(50));
   EXPECT_EQ(ssc.context().appName(), "by name");
@@ -177,6 +226,30 @@ TEST(StreamingLife, ATimeoutIsNoEnd) {
   std::thread stopper([&] { ssc.stop(); });
   ssc.awaitTermination();
   stopper.join();
+}
+
+// Receives until the test lets it go, and never asks whether it is stopped.
+std::atomic<bool> deafBegan{false}, deafMayEnd{false};
+struct Deaf : Receiver<int> {
+  void onStart() override {
+    deafBegan = true, deafBegan.notify_all();
+    deafMayEnd.wait(false);
+  }
+};
+
+TEST(StreamingLife, AReceiverThatDoesNotHearOfTheStopHoldsNothingUp) {
+  Context context(localConf().set("sluice.streaming.gracefulStopTimeout", "100ms"));
+  {
+    StreamingContext ssc(context, Milliseconds(50));
+    ssc.receiverStream<Deaf>().print();
+    ssc.start();
+    deafBegan.wait(false);
+    std::string said = saidBy([&] { ssc.stop(false, true); });
+    EXPECT_NE(said.find("the graceful stop did not end within 100 ms"), std::string::npos) << said;
+    EXPECT_TRUE(ssc.isStopped());
+    EXPECT_EQ(context.range(0, 5).count(), 5);
+  }
+  deafMayEnd = true, deafMayEnd.notify_all();
 }
 
 // ---- getActive and its kin ----

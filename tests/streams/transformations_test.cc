@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -55,6 +56,18 @@ TEST(Transformations, Union) {
 
 TEST(Transformations, Repartition) {
   expectBatches<int, int>({{1, 2, 3, 4, 5, 6}, {}}, [](auto s) { return s.repartition(3); }, {{1, 2, 3, 4, 5, 6}, {}});
+}
+
+TEST(Transformations, RepartitionGivesExactlySoMany) {
+  for (auto shape : {sluice::testing::Shape::kLocal4, sluice::testing::Shape::kSimulated, sluice::testing::Shape::kInProcess}) {
+    sluice::testing::Cluster cluster(shape);
+    auto in = cluster.input<int>({partitions<int>({{1, 2, 3}, {4, 5, 6}, {}}), {}});
+    auto more = cluster.collect(in.repartition(5)), fewer = cluster.collect(in.repartition(1));
+    cluster.runBatches(2);
+    EXPECT_EQ(more->at(0).parts->size(), 5u);
+    EXPECT_EQ(fewer->at(0).parts->size(), 1u);
+    EXPECT_EQ(more->at(1).parts->size(), 5u) << "also of an empty batch";
+  }
 }
 
 TEST(Transformations, CountHasOneElementForAnEmptyBatch) {
@@ -141,6 +154,56 @@ TEST(Transformations, ShufflesOfAStreamHaveTheDefaultParallelismUnlessTheyName) 
     EXPECT_EQ(standard->at(0).parts->size(), 3u);
     EXPECT_EQ(named->at(0).parts->size(), 5u);
   }
+}
+
+// ---- Outputs ----
+
+TEST(Outputs, PrintShowsSoManyAndSaysIfThereAreMore) {
+  auto cluster = std::make_unique<sluice::testing::Cluster>(sluice::testing::Shape::kLocal1);
+  auto in = cluster->input<int>({{1, 2, 3}, {4, 5}, {}, noRdd});
+  std::string error;
+  try {
+    in.print(-1);
+  } catch (const sluice::Error& e) {
+    error = e.what();
+  }
+  EXPECT_EQ(error, "print: the number of records is below 0");
+  in.print(2);
+  auto zero = cluster->clock().now().floor(sluice::Seconds(1)).milliseconds();
+  ::testing::internal::CaptureStdout();
+  cluster->runBatches(4);
+  cluster->streaming().stop(true, true);  // the last lines are here then
+  const std::string dashes = std::string(43, '-') + "\n";
+  auto batch = [&](int number, const char* lines) { return dashes + "Time: " + std::to_string(zero + 1000 * number) + " ms\n" + dashes + lines + "\n"; };
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), batch(1, "1\n2\n...\n") + batch(2, "4\n5\n") + batch(3, ""));
+}
+
+TEST(Outputs, ForeachPartitionRunsInTheExecutors) {
+  for (auto shape : {sluice::testing::Shape::kLocal1, sluice::testing::Shape::kLocal4, sluice::testing::Shape::kSimulated, sluice::testing::Shape::kInProcess}) {
+    SCOPED_TRACE(nameOf(shape));
+    sluice::testing::Cluster cluster(shape);
+    auto partitions = cluster.context().longAccumulator(), sum = cluster.context().longAccumulator();
+    cluster.input<int>({{1, 2, 3}, {}, {4}}).foreachPartition([partitions, sum](sluice::Iterator<int>& records) {
+      partitions.add(1);
+      for (int x : records) sum.add(x);
+    });
+    cluster.runBatches(3);
+    EXPECT_EQ(sum.value(), 10);
+    EXPECT_GE(partitions.value(), 4);
+  }
+}
+
+TEST(Outputs, ForeachRddWithoutAnActionReceivesAndForgets) {
+  sluice::testing::Cluster cluster(sluice::testing::Shape::kLocal4);
+  auto computed = cluster.context().longAccumulator();
+  int batches = 0;
+  cluster.input<int>({{1, 2}, {3}}).map([computed](int x) {
+    computed.add(1);
+    return x;
+  }).foreachRDD([&](const sluice::RDD<int>&) { ++batches; });
+  cluster.runBatches(2);
+  EXPECT_EQ(batches, 2);
+  EXPECT_EQ(computed.value(), 0);
 }
 
 }  // namespace

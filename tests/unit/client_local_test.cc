@@ -177,10 +177,10 @@ TEST(LocalBatch, TextFilesAndDirectories) {
   fs::remove_all(root);
 }
 
-TEST(LocalBatch, NestedUseIsRefused) {
+TEST(LocalBatch, PartitionsKnowTheirIndex) {
   Context context(localConf());
-  auto threads = context.range(0, 100);
-  EXPECT_EQ(threads.mapPartitionsWithIndex([](int p, Iterator<std::int64_t>& it) {
+  auto numbers = context.range(0, 100);
+  EXPECT_EQ(numbers.mapPartitionsWithIndex([](int p, Iterator<std::int64_t>& it) {
                      long n = 0;
                      for (auto x : it) n += x;
                      return std::vector<std::pair<int, long>>{{p, n}};

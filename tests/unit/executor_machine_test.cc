@@ -343,6 +343,10 @@ class Receiving : public ::testing::Test {
 };
 
 TEST_F(Receiving, BlocksAreCopiedBeforeTheyAreToldAndSealedInOrder) {
+  tick();
+  while (fleet.deliverOne()) {
+  }
+  EXPECT_TRUE(stored().empty()) << "an interval without data makes no block";
   Driven::sink.load()->addText("one\ntwo\nthr");
   tick();  // the block interval is over
   EXPECT_TRUE(stored().empty()) << "the copy is still on its way";
@@ -381,13 +385,15 @@ TEST_F(Receiving, BlocksAreCopiedBeforeTheyAreToldAndSealedInOrder) {
 }
 
 TEST_F(Receiving, StoreReliablyWaitsForAccepted) {
-  std::thread storing([] { Driven::sink.load()->storeReliably(rowsOf<std::string>({"x"}), 1); });
+  std::thread storing([] { Driven::sink.load()->storeReliably(rowsOf<std::string>({"x", "y"}), 2); });
   while (stored().empty()) {
     work();
     while (fleet.deliverOne()) {
     }
     std::this_thread::yield();
   }
+  ASSERT_EQ(stored()[0].blocks_size(), 1) << "what is stored at once lies in one block";
+  EXPECT_EQ(stored()[0].blocks(0).records(), 2u);
   auto [envelope, accepted] = compose(&proto::Message::mutable_accepted);
   accepted->set_node(1), accepted->set_incarnation(1), accepted->set_sequence(1);
   fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
@@ -398,6 +404,60 @@ TEST_F(Receiving, StoreReliablyWaitsForAccepted) {
   const auto& report = fleet.ofKind(proto::Message::kReport).at(0)->message.report();
   ASSERT_EQ(report.receivers_size(), 1);
   EXPECT_EQ(report.receivers(0).blocks_size(), 0);
+}
+
+TEST_F(Receiving, AStoreThatWasNotAcceptedSaysSo) {
+  std::string said;
+  std::thread storing([&] {
+    try {
+      Driven::sink.load()->storeReliably(rowsOf<std::string>({"x"}), 1);
+    } catch (const Error& error) {
+      said = error.what();
+    }
+  });
+  while (stored().empty()) {
+    work();
+    while (fleet.deliverOne()) {
+    }
+    std::this_thread::yield();
+  }
+  auto [envelope, close] = compose(&proto::Message::mutable_close_receiver);
+  close->set_node(1), close->set_incarnation(1);
+  fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  storing.join();
+  EXPECT_EQ(said, "the receiver was stopped before its block was accepted; the source has to send it again");
+}
+
+// What waits is bounded by bytes: whoever receives has to wait as well.
+TEST_F(Receiving, TooMuchThatIsNotAcceptedMakesTheReceiverWait) {
+  const std::string block(1 << 20, 'x');
+  std::atomic<int> added{0};
+  std::thread adding([&] {
+    for (; added < 100; ++added) Driven::sink.load()->addRows(rowsOf<std::string>({block}), 1);
+  });
+  std::uint64_t sequence = 0, bytes = 0;
+  auto told = [&] {
+    bytes = 0;
+    work();
+    while (fleet.deliverOne()) {
+    }
+    for (const auto& s : stored()) {
+      for (const auto& b : s.blocks()) bytes += b.bytes();
+      sequence = s.first_sequence() + std::uint64_t(s.blocks_size()) - 1;
+    }
+    return bytes;
+  };
+  while (told() < (4u << 20)) std::this_thread::yield();
+  EXPECT_LT(added, 100) << "an eighth of the executor's memory, or 8 MiB";
+  while (added < 100) {
+    auto [envelope, accepted] = compose(&proto::Message::mutable_accepted);
+    told();
+    accepted->set_node(1), accepted->set_incarnation(1), accepted->set_sequence(sequence);
+    fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+    std::this_thread::yield();
+  }
+  adding.join();
+  EXPECT_GE(told(), 0u);
 }
 
 TEST_F(Receiving, DrainTellsTheRestAndThatItStopped) {
