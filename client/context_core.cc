@@ -119,7 +119,22 @@ std::vector<PersistentRDD> ContextCore::kept() const {
   return all;
 }
 
+void ContextCore::replace(PlanNode& node, NodeRef by) {
+  std::lock_guard lock(mutex_);  // no plan is being built
+  by->level = node.level, by->name = node.name;
+  retain(by.get());  // the node's own
+  node.standIn.store(by.get(), std::memory_order_release);
+}
+
 Driver::Results ContextCore::run(const PlanRequest& request, std::vector<std::uint32_t> partitions, CallSite site) {
+  bool computes = partitions.empty() || partitions[0] != kNoPartition;
+  Driver::Results results = runJob(request, std::move(partitions), site);
+  for (const auto& update : results.updates) AccumulatorRegistry::get().merge(update.id(), update.value());
+  if (computes) checkpoints_.follow(*this, request, site);
+  return results;
+}
+
+Driver::Results ContextCore::runJob(const PlanRequest& request, std::vector<std::uint32_t> partitions, CallSite site) {
   checkActive();
   if (currentTask()) {
     throwError(ErrorKind::kIllegalState, request.action + ": an RDD cannot be used inside a task; broadcast the data, or join");
@@ -143,9 +158,7 @@ Driver::Results ContextCore::run(const PlanRequest& request, std::vector<std::ui
   job.description = request.action + " at " + siteText(site);
   job.properties = LocalProperties::of(serial_);
   job.observer = AsyncAction::current();
-  Driver::Results results = driver_->runJob(job);
-  for (const auto& update : results.updates) AccumulatorRegistry::get().merge(update.id(), update.value());
-  return results;
+  return driver_->runJob(job);
 }
 
 std::uint64_t ContextCore::addBroadcast(std::string_view bytes, std::string_view type) {

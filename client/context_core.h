@@ -12,6 +12,7 @@
 #include "client/driver.h"
 #include "client/plan_builder.h"
 #include "client/plan_node.h"
+#include "client/rdd_checkpoints.h"
 #include "client/shipped_files.h"
 #include "common/conf.h"
 #include "sluice/context_info.h"
@@ -30,6 +31,9 @@ class SLUICE_INTERNAL ContextCore {
   Driver& driver() { return *driver_; }
   AsyncThreads& async() { return async_; }
   ShippedFiles& files() { return files_; }
+  RddCheckpoints& checkpoints() { return checkpoints_; }
+  // From now on `by` is read in place of the node.
+  void replace(PlanNode& node, NodeRef by);
   std::int64_t startMs() const { return startMs_; }
   // Datasets that are persisted.
   void noteKept(std::uint32_t node, PersistentRDD what);
@@ -46,7 +50,10 @@ class SLUICE_INTERNAL ContextCore {
   std::uint64_t serial() const { return serial_; }  // among the contexts of this process
 
   BuiltPlan build(const PlanRequest& request);
+  // An action: its accumulators are counted, and what it computed is checkpointed where that was asked for.
   Driver::Results run(const PlanRequest& request, std::vector<std::uint32_t> partitions, CallSite site);
+  // Its job alone.
+  Driver::Results runJob(const PlanRequest& request, std::vector<std::uint32_t> partitions, CallSite site);
 
   std::uint64_t addBroadcast(std::string_view bytes, std::string_view type);
   void dropBroadcast(std::uint64_t id);
@@ -67,6 +74,7 @@ class SLUICE_INTERNAL ContextCore {
   std::atomic<std::uint32_t> lastNode_{0}, lastStream_{0};
   std::int64_t startMs_ = 0;
   ShippedFiles files_;
+  RddCheckpoints checkpoints_;
   std::unique_ptr<Driver> driver_;
   AsyncThreads async_;
 

@@ -7,10 +7,9 @@
 namespace sluice {
 inline namespace SLUICE_ABI {
 namespace detail {
-namespace {
 
-// By Spark's names of what such a node is.
 const char* kindOf(const PlanNode& node) {
+  if (node.checkpointed) return node.checkpointed->id == 0 ? "ReliableCheckpointRDD" : node.checkpointed->kind.c_str();
   bool exchange = false;
   for (const auto& input : node.inputs) exchange |= input.exchange != Exchange::kNone;
   switch (node.kind) {
@@ -25,6 +24,8 @@ const char* kindOf(const PlanNode& node) {
     default: return !exchange ? "MapPartitionsRDD" : node.inputs.size() > 1 ? "CoGroupedRDD" : "ShuffledRDD";
   }
 }
+
+namespace {
 
 std::string describe(StorageLevel level) {
   if (!level.isKept()) return "[]";
@@ -48,6 +49,11 @@ class Drawing {
   }
 
   void children(const PlanNode& node, const std::string& prefix) {
+    if (node.checkpointed && node.checkpointed->id != 0) {
+      const Checkpointed& from = *node.checkpointed;
+      text_ += "\n" + prefix + (from.directory.empty() ? "LocalCheckpointRDD[" : "ReliableCheckpointRDD[") + std::to_string(from.id) + "] at " + from.made + " []";
+      return;
+    }
     std::vector<const NodeInput*> inputs;
     for (const auto& input : node.inputs) {
       if (input.node) inputs.push_back(&input);  // a state's edge to itself is none

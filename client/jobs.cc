@@ -92,8 +92,7 @@ NodeRef addFiles(ContextCore& context, std::string_view paths, const FileForm& f
   return staticNode(context, std::move(spec), facts);
 }
 
-// A job for a partition that there is not: nothing is computed.
-std::uint32_t askPartitions(const NodeRef& node) { return run(node, requestFor(proto::OUTPUT_NONE, "getNumPartitions"), {~0u}, node->site).partitions; }
+std::uint32_t askPartitions(const NodeRef& node) { return run(node, requestFor(proto::OUTPUT_NONE, "getNumPartitions"), {kNoPartition}, node->site).partitions; }
 
 JobRows::~JobRows() { delete body_; }
 std::size_t JobRows::size() const { return body_ ? body_->results.parts.size() : 0; }

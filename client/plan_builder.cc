@@ -70,7 +70,7 @@ class Builder {
 std::string quoted(const PlanRequest& request) { return request.action.empty() ? "this action" : request.action; }
 
 Builder::Seen Builder::resolve(const PlanNode* node, std::int64_t asOfMs) const {
-  while (node->kind == PlanNode::Kind::kAlias && node->asOfMs == 0) {  // as of a batch it is a node of the plan
+  for (node = current(node); node->kind == PlanNode::Kind::kAlias && node->asOfMs == 0;) {  // as of a batch it is a node of the plan
     if (!request_.stream && asOfMs == 0 && node->symbol == PlanNode::Symbol::kPlannedOnce) {
       throwError(ErrorKind::kIllegalState, quoted(request_) + " inside transform: a function of (RDD) is asked once, before any data is there; let it "
                                                               "take (RDD, Time), or use foreachRDD");
@@ -79,7 +79,7 @@ Builder::Seen Builder::resolve(const PlanNode* node, std::int64_t asOfMs) const 
       throwError(ErrorKind::kIllegalState, quoted(request_) + " inside transform: the batch that is being planned has no data yet; use foreachRDD for "
                                                               "actions on a batch");
     }
-    node = node->inputs[0].node.get();
+    node = current(node->inputs[0].node.get());
   }
   return {node, asOfMs};
 }

@@ -30,7 +30,9 @@ void release(PlanNode* node) noexcept {
         drop(parent);
       }
     }
-    if (dead->level.isKept() && dead->context) dead->context->forgetKept(dead->id);
+    if (PlanNode* standIn = dead->standIn.load()) drop(standIn);
+    else if (dead->level.isKept() && dead->context) dead->context->forgetKept(dead->id);
+    if (dead->marked && dead->context) dead->context->checkpoints().forget(dead->id);
     delete dead;
   }
 }
@@ -49,8 +51,14 @@ std::string siteText(CallSite site) {
 
 std::string PlanNode::place() const { return name + " at " + siteText(site); }
 
+PlanNode* current(PlanNode* node) {
+  PlanNode* standIn = node->standIn.load(std::memory_order_acquire);
+  return standIn ? standIn : node;
+}
+const PlanNode* current(const PlanNode* node) { return current(const_cast<PlanNode*>(node)); }
+
 const PlanNode* behind(const PlanNode* node) {
-  while (node->kind == PlanNode::Kind::kAlias) node = node->inputs[0].node.get();
+  for (node = current(node); node->kind == PlanNode::Kind::kAlias;) node = current(node->inputs[0].node.get());
   return node;
 }
 
@@ -88,6 +96,10 @@ void connect(const NodeRef& node, const NodeInput* inputs, std::size_t count, co
     if (!input.node) {
       node->inputs.push_back(std::move(input));
       continue;
+    }
+    if (PlanNode* standIn = current(input.node.get()); standIn != input.node.get()) {  // what was cut off can go
+      retain(standIn);
+      input.node = NodeRef::adopt(standIn);
     }
     PlanNode& from = *input.node;
     if (from.context.get() != node->context.get()) {
@@ -241,6 +253,7 @@ namespace {
 // False: only the master knows, since it hangs on the data of a batch.
 bool countPartitions(const PlanNode* at, std::uint32_t& count) {
   for (;;) {
+    at = current(at);
     for (const auto& input : at->inputs) {
       if (input.exchange == Exchange::kGather) return count = 1, true;
       if (input.exchange == Exchange::kHash || input.exchange == Exchange::kDirect) {
@@ -312,7 +325,8 @@ bool isSymbolic(const NodeRef& node) { return node && (node->onSymbol || node->s
 
 std::uint32_t defaultParallelism(ContextCore& context) { return context.defaultParallelism(); }
 
-void keep(const NodeRef& node, StorageLevel level, bool stream) {
+void keep(const NodeRef& of, StorageLevel level, bool stream) {
+  PlanNode* node = current(of.get());
   if (stream) node->stream->checkDefinable("persist", node->site);
   if (!node->inputs.empty() && node->inputs[0].shifts != 0 && node->kind != PlanNode::Kind::kPull) {  // a window: its batches are what is kept
     return keep(node->inputs[0].node, level, stream);
@@ -326,17 +340,18 @@ void keep(const NodeRef& node, StorageLevel level, bool stream) {
   if (level.isKept() && !stream) node->context->noteKept(node->id, {int(node->id), node->place(), level});
 }
 
-void unpersist(const NodeRef& node) {
+void unpersist(const NodeRef& of) {
+  PlanNode* node = current(of.get());
   if (!node->level.isKept()) return;
   node->level = StorageLevel::NONE;
   node->context->forgetKept(node->id);
   if (!node->stream && !node->context->isStopped()) node->context->driver().unpersist(node->id);
 }
 
-StorageLevel storageLevel(const NodeRef& node) { return node->level; }
+StorageLevel storageLevel(const NodeRef& node) { return current(node.get())->level; }
 void setUid(const NodeRef& node, std::string_view uid) { node->uid = uid; }
-std::string nameOf(const NodeRef& node) { return node->name; }
-void setName(const NodeRef& node, std::string_view name) { node->name = name; }
+std::string nameOf(const NodeRef& node) { return current(node.get())->name; }
+void setName(const NodeRef& node, std::string_view name) { current(node.get())->name = name; }
 std::uint64_t newCall() {
   static std::atomic<std::uint64_t> last{0};
   return ++last;
@@ -362,6 +377,7 @@ std::vector<Dependency> dependenciesOf(const NodeRef& node) {
     }
   };
   const PlanNode* first = behind(node.get());
+  if (first->checkpointed && first->checkpointed->id != 0) return {{Dependency::Kind::kOneToOne, int(first->checkpointed->id), first->checkpointed->made}};
   std::vector<At> open{{first, Dependency::Kind::kOneToOne}};
   while (!open.empty()) {
     At at = open.back();
@@ -381,14 +397,15 @@ std::vector<Dependency> dependenciesOf(const NodeRef& node) {
 
 std::size_t exchangesOf(const NodeRef& node) {
   std::size_t count = 0;
-  std::set<const PlanNode*> seen{node.get()};
-  std::vector<const PlanNode*> open{node.get()};
+  std::set<const PlanNode*> seen{current(node.get())};
+  std::vector<const PlanNode*> open{current(node.get())};
   while (!open.empty()) {
     const PlanNode* at = open.back();
     open.pop_back();
     for (const auto& input : at->inputs) {
       count += input.exchange != Exchange::kNone;
-      if (input.node && seen.insert(input.node.get()).second) open.push_back(input.node.get());
+      const PlanNode* from = input.node ? current(input.node.get()) : nullptr;
+      if (from && seen.insert(from).second) open.push_back(from);
     }
   }
   return count;

@@ -15,6 +15,13 @@ namespace sluice {
 inline namespace SLUICE_ABI {
 namespace detail {
 
+// Of a node that stands for a checkpointed one, or reads a checkpoint's files.
+struct Checkpointed {
+  std::uint32_t id = 0;    // of the dataset that the checkpoint is, as Spark shows it; 0: it is the node itself
+  std::string directory;   // "": local
+  std::string kind, made;  // what it stands for, by Spark's name; "count at wordcount.cc:12"
+};
+
 // Constant once made, but for keep, uid and name, which the user may still set until the node is first planned. Not synchronised: an
 // application defines its graph on one thread at a time.
 class SLUICE_INTERNAL PlanNode {
@@ -69,6 +76,11 @@ class SLUICE_INTERNAL PlanNode {
   bool onPerBatch = false;        // is a kPerBatch node, or hangs on one
   DriverFunctionRef perBatch;     // kPerBatch
   std::int64_t checkpointMs = 0;  // DStream::checkpoint(interval)
+  std::atomic<bool> marked{false};  // RDD::checkpoint
+  // Stands for it since it was checkpointed: with its id, its records and its storage level, but without its lineage. Set once, under the
+  // context's lock, and kept until this node goes; all that is made or planned from then on reads it.
+  std::atomic<PlanNode*> standIn{nullptr};
+  std::shared_ptr<const Checkpointed> checkpointed;
 
   bool lies(const Placement& placement) const { return byKey && key.partitions == placement.partitions && samePlacer(key.placer, placement.placer); }
   bool isKept() const { return level.isKept() || state; }
@@ -86,10 +98,17 @@ SLUICE_INTERNAL std::string siteText(CallSite site);
 // Refuses captures that point into the driver's memory.
 void setOperator(const NodeRef& node, const OpRef& op);
 SLUICE_INTERNAL NodeRef newNode(ContextRef context, PlanNode::Kind kind, const NodeFacts& facts);
+// A job that asks for it computes nothing.
+inline constexpr std::uint32_t kNoPartition = ~0u;
 // How many partitions a batch's node has, by the master's word.
 std::uint32_t askPartitions(const NodeRef& node);
-// The node itself, or what an alias stands for.
+// What the node is read from by now: itself, or its stand-in.
+PlanNode* current(PlanNode* node);
+const PlanNode* current(const PlanNode* node);
+// Likewise; of an alias, what it stands for.
 const PlanNode* behind(const PlanNode* node);
+// "MapPartitionsRDD": Spark's name of what such a node is.
+const char* kindOf(const PlanNode& node);
 
 }  // namespace detail
 }  // inline namespace SLUICE_ABI

@@ -5,7 +5,7 @@
 
 #include "sluice/detail/approximate_actions.h"
 #include "sluice/detail/async_actions.h"
-#include "sluice/detail/rdd_pipe.h"
+#include "sluice/detail/rdd_checkpoint.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -19,13 +19,13 @@ struct Partition {
 class Context;
 
 // Its methods by subject, each file building on the one before: detail/transforms.h (shared with DStream), rdd_transforms.h, rdd_order.h,
-// rdd_actions.h, rdd_sets.h, rdd_pairs.h, rdd_sampling.h, rdd_statistics.h, rdd_files.h, rdd_pipe.h; async_actions.h and
+// rdd_actions.h, rdd_sets.h, rdd_pairs.h, rdd_sampling.h, rdd_statistics.h, rdd_files.h, rdd_pipe.h, rdd_checkpoint.h; async_actions.h and
 // approximate_actions.h.
-template <class T> class RDD : public detail::RddPipe<T>, public detail::ApproximateActions<RDD<T>, T> {
+template <class T> class RDD : public detail::RddCheckpoint<T>, public detail::ApproximateActions<RDD<T>, T> {
  public:
   static constexpr bool kStream = false;
   RDD() = default;
-  explicit RDD(detail::NodeRef node) : detail::RddPipe<T>(std::move(node)) {}
+  explicit RDD(detail::NodeRef node) : detail::RddCheckpoint<T>(std::move(node)) {}
 
   // The one that it was made in, which somebody else stops; with <sluice/context.h>.
   Context context() const;
