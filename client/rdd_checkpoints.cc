@@ -1,8 +1,9 @@
 #include "client/rdd_checkpoints.h"
 
 #include <algorithm>
-#include <charconv>
+#include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include "client/stream_core.h"
 #include "common/output_files.h"
 #include "sluice/detail/checkpoints.h"
+#include "sluice/hash.h"
 #include "sluice/operator.h"
 
 namespace sluice {
@@ -38,6 +40,24 @@ constinit const OpDesc kGonePartition{OpDesc::kMagic, "LocalCheckpoint", OpDesc:
 
 [[noreturn]] void refuse(ErrorKind kind, const char* method, CallSite site, const std::string& why) {
   throwError(kind, std::string(method) + " at " + siteText(site) + ": " + why);
+}
+
+// How the records lie by key stands beside the files, for whoever reads them in another context; partitioners of the application are not kept. The
+// hash of a known text tells whether that context hashes as the one did that wrote them.
+constexpr const char* kPartitionerName = "_partitioner";
+std::string hashLine(std::uint32_t partitions) { return "hash " + std::to_string(partitions) + " " + std::to_string(keyHash(std::string_view("sluice"))); }
+
+void writePartitioner(const PlanNode& node, const std::string& directory) {
+  if (node.byKey && !node.key.placer) std::ofstream(directory + "/" + kPartitionerName) << hashLine(node.key.partitions) << "\n";
+}
+
+void readPartitioner(PlanNode& node, const std::string& directory, std::uint32_t count) {
+  std::ifstream in(directory + "/" + kPartitionerName);
+  std::string line;
+  if (!std::getline(in, line)) return;
+  for (std::uint32_t named : {count, 0u}) {  // 0: the default number, which may be another one here
+    if (line == hashLine(named) && (named != 0 || node.context->defaultParallelism() == count)) node.byKey = true, node.key = {named, {}};
+  }
 }
 
 // A leaf that reads one file a partition.
@@ -209,6 +229,7 @@ void RddCheckpoints::write(ContextCore& context, const Due& due, const std::stri
     if (error.kind() == ErrorKind::kCancelled) throw;
     throwError(error.kind(), request.action + " at " + siteText(mark.site) + " of " + due.node->place() + ": " + error.what());
   }
+  if (!mark.local) writePartitioner(*due.node, mark.path);
   context.replace(*due.node, standInFor(context, *due.node, partitions, mark.path, mark.schema, action));
   due.node->marked = false;
   forget(due.node->id);
@@ -277,6 +298,7 @@ NodeRef addCheckpointFile(ContextCore& context, std::string_view directory, std:
   NodeRef node = leafOf(context, filesOf(path, count, schema), facts);
   auto what = std::make_shared<Checkpointed>();
   what->directory = path;
+  readPartitioner(*node, path, count);
   node->checkpointed = std::move(what);
   return node;
 }

@@ -24,7 +24,8 @@ template <class Self> class ContextCheckpoints {
     if (directory.empty()) return std::nullopt;
     return directory;
   }
-  // What a checkpoint wrote (RDD::getCheckpointFile): a partition of each file. Error(kInvalidArgument): the directory holds no whole checkpoint.
+  // What a checkpoint wrote (RDD::getCheckpointFile): a partition of each file, laid out by key as
+  // it was if that was by the hash. Error(kInvalidArgument): the directory holds no whole checkpoint.
   // A job over it fails with one line if it was written for another type, or a file is torn. T may be a type of views.
   template <class T> RDD<T> checkpointFile(std::string_view directory, CallSite at = CallSite::here()) const {
     if constexpr (!stores<T>()) return RDD<T>();
