@@ -2,6 +2,7 @@
 #include "sluice/error.h"
 #include "sluice/operator.h"
 #include "sluice/receiver_base.h"
+#include "sluice/resource_host.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -16,6 +17,7 @@ Cursor::~Cursor() = default;
 Operator::~Operator() = default;
 BlockSink::~BlockSink() = default;
 ReceiverBase::~ReceiverBase() = default;
+ResourceHost::~ResourceHost() = default;
 
 void throwError(ErrorKind kind, std::string_view what) { throw Error(kind, std::string(what)); }
 

@@ -38,7 +38,7 @@ struct Task {
 };
 using TaskPtr = std::shared_ptr<Task>;
 
-enum TimerKind : std::uint32_t { kReportTimer = 1, kReceiverTimer, kRestartTimer, kFetchTimer, kReapTimer, kCountTimer };
+enum TimerKind : std::uint32_t { kReportTimer = 1, kReceiverTimer, kRestartTimer, kFetchTimer, kReapTimer, kCountTimer, kIdleTimer };
 
 struct Control {
   const Options options;

@@ -95,6 +95,7 @@ int run(int argc, char** argv) {
   char ignored;
   while (readWhole(&ignored, 1)) {
   }
+  shell.closeResources(std::chrono::seconds(2));
   shell.leave(0);  // the worker let go, or is gone
 }
 

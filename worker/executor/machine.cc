@@ -41,6 +41,8 @@ class Machine::State {
   void applyMarks(const google::protobuf::RepeatedPtrField<proto::Mark>& marks);
   void report();
   void easeMemory();
+  void watchResources();
+  void closeIdleResources();
 
   Control control;
   Shuffle shuffle;
@@ -51,6 +53,7 @@ class Machine::State {
   Receivers receivers;
   std::set<Peer> peers;
   bool easing = false;
+  bool idling = false;  // the timer of resources is armed, or they are being closed
 };
 
 void Machine::State::onMessage(Peer from, const EnvelopePtr& envelope) {
@@ -153,6 +156,22 @@ void Machine::State::easeMemory() {
       });
 }
 
+// What the application's functions keep and nobody has used for a while is closed, by their code, away from the strand.
+void Machine::State::watchResources() {
+  auto due = control.runtime.resources().due(control.now);
+  if (idling || !due) return;
+  idling = true;
+  control.effects.arm({kIdleTimer, 0}, *due);
+}
+
+void Machine::State::closeIdleResources() {
+  control.background([this, now = control.now] { control.runtime.resources().closeIdle(now); },
+                     [this] {
+                       idling = false;
+                       watchResources();
+                     });
+}
+
 Machine::Machine(Options options, Effects& effects, Runtime& runtime)
     : state_(std::make_unique<State>(std::move(options), effects, runtime)) {}
 Machine::~Machine() = default;
@@ -191,6 +210,7 @@ void Machine::onTimer(TimerName timer, Moment now) {
     case kFetchTimer: return state_->values.onFetchTimer(timer.a);
     case kCountTimer: return state_->instances.onCountTimer();
     case kReapTimer: return state_->instances.onReapTimer(std::int64_t(timer.a));
+    case kIdleTimer: return state_->closeIdleResources();
     default: return state_->receivers.onTimer(timer);
   }
 }
@@ -198,6 +218,7 @@ void Machine::onTimer(TimerName timer, Moment now) {
 void Machine::onTaskDone(std::shared_ptr<const TaskSpec> task, TaskDone done, Moment now) {
   State::Event event(*state_, now);
   state_->instances.onTaskDone(*task, done);
+  state_->watchResources();
 }
 
 }  // namespace sluice::executor

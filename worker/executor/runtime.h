@@ -13,6 +13,7 @@
 #include "common/state_db.h"
 #include "worker/executor/code.h"
 #include "worker/executor/machine.h"
+#include "worker/executor/resources.h"
 #include "worker/executor/state_tables.h"
 #include "worker/executor/store.h"
 
@@ -62,6 +63,7 @@ class SLUICE_INTERNAL Runtime {
   // A table that stands for this version of a state; null: an empty one.
   std::unique_ptr<StateTable> newState(RowsPtr version);
   CodeResolver& code() { return code_; }
+  Resources& resources() { return resources_; }
   // What one task may hold in its operators' tables, and in segments that it is writing.
   std::uint64_t taskShareBytes() const { return taskShare_; }
 
@@ -84,6 +86,7 @@ class SLUICE_INTERNAL Runtime {
   std::map<std::pair<std::uint64_t, std::string>, std::string> files_ GUARDED_BY(filesMutex_);  // paths, by broadcast value and name
   std::shared_ptr<StateDb> statesOnDisk_ GUARDED_BY(mutex_);  // opened with the first
   std::uint32_t statesMade_ GUARDED_BY(mutex_) = 0;
+  Resources resources_;  // closed first, by the application's code
 };
 
 }  // namespace sluice::executor

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <future>
 #include <system_error>
 #include <utility>
 
@@ -24,6 +25,18 @@ void Shell::leave(int exitCode) {
   if (!socket_.empty()) ::unlink(socket_.c_str());
   std::fflush(stdout);
   ::_exit(exitCode);
+}
+
+void Shell::closeResources(std::chrono::milliseconds atMost) {
+  if (!runtime_) return;
+  auto closed = std::make_shared<std::promise<void>>();
+  auto done = closed->get_future();
+  std::thread([this, closed] {  // never joined: the application's code may stand still, and the process is about to end
+    CrashStack stack;
+    runtime_->resources().closeAll();
+    closed->set_value();
+  }).detach();
+  if (done.wait_for(atMost) != std::future_status::ready) log("the application's resources were not closed within " + std::to_string(atMost.count()) + " ms");
 }
 
 absl::Status Shell::open() {

@@ -1,5 +1,6 @@
 // The executor's process around its machine: link, timers, slots, and the application's code.
 #pragma once
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -34,8 +35,10 @@ class Shell final : public Effects, public LinkHandler, public CodeResolver {
   ~Shell() override;
 
   absl::Status open();
-  // Ends the process at once, without a word of user code: nothing here must survive. Any thread.
+  // Ends the process at once, without a word of user code: nothing in memory must survive. Any thread.
   [[noreturn]] void leave(int exitCode);
+  // Lets the application close what its functions kept in this executor; waits for that for so long at most.
+  void closeResources(std::chrono::milliseconds atMost);
 
  private:
   // Effects

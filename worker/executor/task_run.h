@@ -61,6 +61,7 @@ class TaskRun final : public TaskContext {
   Spill* newSpill() override;
   std::string_view broadcast(std::uint64_t id) override;
   std::string file(std::string_view name) override;
+  ResourceHost* resources() override { return &runtime_.resources(); }
   SourcePartition sourcePartition() const override { return from_; }
   StateStore* state() override;
   // The version after this task.
