@@ -11,6 +11,7 @@ namespace {
 struct Held {
   void* value;
   void (*drop)(void*);
+  int uses;  // handles made from equal values
 };
 // Never emptied at exit: functions of the driver may run until then.
 struct Broadcasts {
@@ -26,15 +27,24 @@ Broadcasts& broadcasts() {
 
 void putBroadcast(std::uint64_t id, void* value, void (*drop)(void*)) {
   std::lock_guard lock(broadcasts().mutex);
-  auto [it, isNew] = broadcasts().values.try_emplace(id, Held{value, drop});
+  auto [it, isNew] = broadcasts().values.try_emplace(id, Held{value, drop, 0});
+  ++it->second.uses;
   if (!isNew) drop(value);  // equal bytes: the value is there
 }
 
 void* findBroadcast(std::uint64_t id) {
   std::lock_guard lock(broadcasts().mutex);
   auto it = broadcasts().values.find(id);
-  if (it == broadcasts().values.end()) throwError(ErrorKind::kIllegalState, "this broadcast value is not of this process");
+  if (it == broadcasts().values.end()) throwError(ErrorKind::kIllegalState, "this broadcast value was destroyed, or is not of this process");
   return it->second.value;
+}
+
+void forgetBroadcast(std::uint64_t id) {
+  std::lock_guard lock(broadcasts().mutex);
+  auto it = broadcasts().values.find(id);
+  if (it == broadcasts().values.end() || --it->second.uses > 0) return;
+  it->second.drop(it->second.value);
+  broadcasts().values.erase(it);
 }
 
 }  // namespace detail

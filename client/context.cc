@@ -20,7 +20,27 @@ std::string applicationId(ContextCore& context) { return context.driver().appId(
 std::string settingOf(ContextCore& context, std::string_view key) { return context.settings().text(key).value_or(""); }
 
 std::uint64_t addBroadcast(ContextCore& context, std::string_view bytes, const char* type) { return context.addBroadcast(bytes, type); }
-void dropBroadcast(ContextCore& context, std::uint64_t id) { context.dropBroadcast(id); }
+void dropBroadcast(ContextCore& context, std::uint64_t id) {
+  context.dropBroadcast(id);
+  forgetBroadcast(id);
+}
+
+namespace {
+// Of a handle, which knows no context: the one that is active.
+ContextRef contextFor(const char* method) {
+  if (currentTask()) throwError(ErrorKind::kIllegalState, std::string(method) + " of a broadcast value is for the driver; tasks only read it");
+  ContextRef context = activeContext();
+  if (!context) throwError(ErrorKind::kIllegalState, std::string(method) + " of a broadcast value: there is no active Context");
+  return context;
+}
+}  // namespace
+
+void unpersistBroadcast(std::uint64_t id, bool blocking) {
+  ContextRef context = contextFor("unpersist");
+  findBroadcast(id);  // refuses a destroyed one
+  context->driver().unpersistBroadcast(id, blocking);
+}
+void destroyBroadcast(std::uint64_t id) { dropBroadcast(*contextFor("destroy"), id); }
 int exceptionsInFlight() noexcept { return std::uncaught_exceptions(); }
 
 }  // namespace detail

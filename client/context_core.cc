@@ -167,7 +167,7 @@ std::uint64_t ContextCore::addBroadcast(std::string_view bytes, std::string_view
   std::uint64_t id = XXH3_64bits_withSeed(bytes.data(), bytes.size(), XXH3_64bits(type.data(), type.size()));
   {
     std::lock_guard lock(mutex_);
-    if (std::find(broadcasts_.begin(), broadcasts_.end(), id) == broadcasts_.end()) broadcasts_.push_back(id);
+    if (++broadcastUses_[id] == 1) broadcasts_.push_back(id);
   }
   driver_->share(id, Bytes::of(std::string(bytes)));
   return id;
@@ -176,6 +176,9 @@ std::uint64_t ContextCore::addBroadcast(std::string_view bytes, std::string_view
 void ContextCore::dropBroadcast(std::uint64_t id) {
   {
     std::lock_guard lock(mutex_);
+    auto uses = broadcastUses_.find(id);
+    if (uses == broadcastUses_.end() || --uses->second > 0) return;
+    broadcastUses_.erase(uses);
     std::erase(broadcasts_, id);
   }
   if (!stopped_) driver_->unshare(id);

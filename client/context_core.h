@@ -55,6 +55,7 @@ class SLUICE_INTERNAL ContextCore {
   // Its job alone.
   Driver::Results runJob(const PlanRequest& request, std::vector<std::uint32_t> partitions, CallSite site);
 
+  // Equal values are one, which goes when it was dropped as often as it was added.
   std::uint64_t addBroadcast(std::string_view bytes, std::string_view type);
   void dropBroadcast(std::uint64_t id);
 
@@ -81,7 +82,8 @@ class SLUICE_INTERNAL ContextCore {
   mutable std::mutex mutex_;
   // Guarded by mutex_.
   TemplateTable templates_;
-  std::vector<std::uint64_t> broadcasts_;
+  std::vector<std::uint64_t> broadcasts_;  // each once
+  std::map<std::uint64_t, int> broadcastUses_;
   std::map<std::uint32_t, PersistentRDD> kept_;
 };
 

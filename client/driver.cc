@@ -232,6 +232,7 @@ void Driver::begin(Outgoing& out) {
     if (!job->cancelledBy.empty()) out.messages.emplace_back(kMasterPeer, cancelMessage(number, job->cancelledBy));
   }
   for (const auto& [request, kill] : kills_) out.messages.emplace_back(kMasterPeer, killTaskMessage(request, kill));
+  for (const auto& [request, drop] : drops_) out.messages.emplace_back(kMasterPeer, dropMessage(request, drop.broadcast));
   if (watching_ || watchingForConsole_) out.messages.emplace_back(kMasterPeer, watchMessage(true));
   for (const auto& [request, part] : parts_) out.messages.emplace_back(kMasterPeer, askPartMessage(request, part.number));
   for (const auto& [id, stream] : streams_) {
@@ -307,6 +308,9 @@ void Driver::onMaster(const EnvelopePtr& envelope, Outgoing& out) {
     case proto::Message::kJobDone: onJobDone(envelope, out); break;
     case proto::Message::kJobFailed: onJobFailed(message.job_failed(), out); break;
     case proto::Message::kJobPart: onJobPart(envelope, out); break;
+    case proto::Message::kDropped:
+      if (auto it = drops_.find(message.dropped().request()); it != drops_.end()) it->second.done = true;
+      break;
     case proto::Message::kTaskKilled:
       if (auto it = kills_.find(message.task_killed().request()); it != kills_.end()) it->second.told = true, it->second.found = message.task_killed().found();
       break;
@@ -394,6 +398,29 @@ void Driver::unshare(std::uint64_t id) {
     share->set_app(app_), share->set_id(id), share->set_drop(true);
   }
   backend_->link().send(kMasterPeer, std::move(envelope));
+}
+
+EnvelopePtr Driver::dropMessage(std::uint64_t request, std::uint64_t broadcast) const {
+  auto [envelope, unpersist] = compose(&proto::Message::mutable_unpersist);
+  unpersist->set_app(app_), unpersist->set_request(request), unpersist->add_broadcasts(broadcast);
+  return envelope;
+}
+
+void Driver::unpersistBroadcast(std::uint64_t id, bool blocking) {
+  Call call(*this);
+  std::unique_lock lock(mutex_);
+  checkAlive();
+  if (!shared_.contains(id)) return;
+  std::uint64_t request = blocking ? ++lastRequest_ : 0;
+  if (blocking) drops_[request] = {id};
+  EnvelopePtr message = session_ ? dropMessage(request, id) : nullptr;
+  lock.unlock();
+  if (message) backend_->link().send(kMasterPeer, std::move(message));
+  if (!blocking) return;
+  lock.lock();
+  wait(lock, Lent::toNone(), [&] { return drops_[request].done || !failed_.empty() || closing_; });
+  drops_.erase(request);
+  checkAlive();
 }
 
 void Driver::answerGet(Peer from, const proto::Get& get, Outgoing& out) {

@@ -129,6 +129,8 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   // Makes a value known to the master, who gives it to executors whose captures name it.
   void share(std::uint64_t id, Bytes value);
   void unshare(std::uint64_t id);
+  // Executors drop the value, and fetch it again where it is used. Blocking: returns when all have.
+  void unpersistBroadcast(std::uint64_t id, bool blocking);
 
   // `properties`: of its batches.
   proto::StreamStarted startStream(std::uint32_t stream, BuiltPlan plan, LocalProperties::Ref properties, bool events, std::shared_ptr<StreamEnd> end);
@@ -179,6 +181,10 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
     std::uint64_t task = 0;
     std::string by;
     bool told = false, found = false;
+  };
+  struct PendingDrop {
+    std::uint64_t broadcast = 0;
+    bool done = false;
   };
   struct Fetch {
     std::shared_ptr<Gathering> into;
@@ -240,6 +246,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   void watchForConsole(bool on);
   std::int64_t longestRunMs();
   static std::int64_t steadyMs();
+  EnvelopePtr dropMessage(std::uint64_t request, std::uint64_t broadcast) const;
   EnvelopePtr killTaskMessage(std::uint64_t request, const PendingKill& kill) const;
   EnvelopePtr askPartMessage(std::uint64_t request, std::uint64_t number) const;
   EnvelopePtr cancelMessage(std::uint64_t number, const std::string& by) const;
@@ -285,6 +292,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   absl::flat_hash_map<std::uint64_t, PendingJob*> jobs_;
   std::map<std::uint64_t, PendingPart> parts_;  // by request
   std::map<std::uint64_t, PendingKill> kills_;  // likewise
+  std::map<std::uint64_t, PendingDrop> drops_;  // likewise
   absl::flat_hash_set<std::uint64_t> sentTemplates_;  // in this session
   std::map<std::uint64_t, Fetch> fetches_;
   std::map<std::uint64_t, proto::Member> members_;

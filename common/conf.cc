@@ -50,7 +50,7 @@ constexpr Meaningless kMeaningless[] = {
     {"shuffle.", "shuffles need no settings"},
     {"rdd.compress", "what is kept is stored as encoded rows"},
     {"io.compression.", "compression is chosen by where the bytes go"},
-    {"broadcast.", "broadcasts need no settings"},
+    {"broadcast.", "blocks of broadcast values always have checksums, and are not compressed; sluice.broadcast.blockSize is theirs"},
     {"locality.", "tasks run where their input lies, without waiting"},
     {"rpc.", "the transport needs no settings"},
     {"network.", "the transport needs no settings"},

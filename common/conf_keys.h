@@ -84,6 +84,8 @@ struct Key {
   X(kPoolMode, std::string, "scheduler.pool.NAME.mode", "FIFO", "FIFO|FAIR", "How jobs within the pool share its slots") \
   X(kShowConsoleProgress, bool, "ui.showConsoleProgress", "true", "",                                                  \
     "A job that runs for longer than a second shows how far its stages are, if stderr is a terminal")                  \
+  X(kBroadcastBlockSize, ByteCount, "broadcast.blockSize", "4m", "k",                                                   \
+    "Larger broadcast values travel between executors in blocks of this size")                                         \
   X(kDriverTimeout, Duration, "driver.timeout", "60s", "s",                                                            \
     "A client-mode application ends when its driver has been gone for this long")                                      \
   X(kDriverMaxResultSize, ByteCount, "driver.maxResultSize", "1g", "b",                                                \

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "master/batches.h"
+#include "master/broadcasts.h"
 #include "master/executors.h"
 #include "master/jobs.h"
 #include "master/pools.h"
@@ -286,26 +287,14 @@ void takeKill(State& s, Peer from, const std::string& id) {
   answerStatus(s, from, id, record);
 }
 
-void takeShare(App& app, const Envelope& envelope) {
-  const auto& share = envelope.message.share();
-  if (share.drop()) {
-    app.broadcasts.erase(share.id());
-    for (auto& executor : app.executors) executor->broadcasts.erase(share.id());
-    return;
-  }
-  Shared& shared = app.broadcasts[share.id()];
-  shared.size = share.size();
-  for (const auto& piece : envelope.attachments) {
-    if (share.offset() == shared.bytes.size()) shared.bytes.append(piece.view());  // repeated pieces are known already
-  }
-}
-
 void subscribe(State& s, App& app, Peer from, std::uint64_t position) {
   app.subscribers[from] = position;
   s.effects.sendLog(from, app.id, position);
 }
 
 void unpersist(State& s, App& app, const proto::Unpersist& unpersist) {
+  dropBroadcasts(s, app, unpersist);
+  if (unpersist.nodes().empty()) return;
   for (std::uint32_t node : unpersist.nodes()) app.values.forget(node);
   for (std::uint32_t index : app.up) {
     s.send(app.executors[index]->peer(), messageOf(&proto::Message::mutable_release, [&](proto::Release& release) {

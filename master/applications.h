@@ -15,7 +15,6 @@ void endApp(State& s, App& app, bool failed, const std::string& why, bool killed
 // The answer waits for the end of the application if that is asked for; asked again in a new session.
 void takeStatus(State& s, Peer from, const proto::Status& status);
 void takeKill(State& s, Peer from, const std::string& id);
-void takeShare(App& app, const Envelope& envelope);
 void subscribe(State& s, App& app, Peer from, std::uint64_t position);
 void unpersist(State& s, App& app, const proto::Unpersist& unpersist);
 

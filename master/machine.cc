@@ -2,6 +2,7 @@
 
 #include "master/applications.h"
 #include "master/batches.h"
+#include "master/broadcasts.h"
 #include "master/checkpoints.h"
 #include "master/executors.h"
 #include "master/jobs.h"
@@ -93,7 +94,7 @@ void fromDriver(State& s, Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kWatch: return withApp(m.watch().app(), [&](App& app) { watch(s, app, m.watch()); });
     case proto::Message::kAskPart: return withApp(m.ask_part().app(), [&](App& app) { answerPart(s, app, m.ask_part()); });
     case proto::Message::kUnpersist: return withApp(m.unpersist().app(), [&](App& app) { unpersist(s, app, m.unpersist()); });
-    case proto::Message::kShare: return withApp(m.share().app(), [&](App& app) { takeShare(app, *envelope); });
+    case proto::Message::kShare: return withApp(m.share().app(), [&](App& app) { takeShare(s, app, *envelope); });
     case proto::Message::kStartStream: return withApp(m.start_stream().app(), [&](App& app) { startStream(s, app, envelope); });
     case proto::Message::kPlanned: return withApp(m.planned().app(), [&](App& app) { takePlanned(s, app, envelope); });
     case proto::Message::kOutputDone:
@@ -125,6 +126,12 @@ void dispatch(State& s, Peer from, const EnvelopePtr& envelope) {
       return;
     case proto::Message::kKeptCopied:
       if (App* app = s.app(m.kept_copied().app())) takeCopy(*app, m.kept_copied());
+      return;
+    case proto::Message::kGet:
+      if (App* app = s.app(m.get().app())) answerGet(s, *app, from, m.get());
+      return;
+    case proto::Message::kDropped:
+      if (App* app = s.app(m.dropped().app())) takeDropped(s, *app, from, m.dropped().request());
       return;
     case proto::Message::kReport: return takeReport(s, from, envelope);
     case proto::Message::kTaskCounts:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/fail_point.h"
+#include "master/broadcasts.h"
 #include "master/pass.h"
 #include "master/progress.h"
 
@@ -143,10 +144,7 @@ void install(State& s, App& app, Executor& executor, Template& plan, const std::
   if (captures) {
     *install->mutable_captures() = *captures;
     for (std::uint64_t id : captures->broadcasts()) {
-      auto shared = app.broadcasts.find(id);
-      if (shared == app.broadcasts.end() || !shared->second.whole() || !executor.broadcasts.insert(id).second) continue;
-      auto* value = install->add_broadcasts();
-      value->set_id(id), value->set_value(shared->second.bytes);
+      if (!describeBroadcast(app, executor, id, *install->add_broadcasts())) install->mutable_broadcasts()->RemoveLast();
     }
   }
   *install->mutable_epoch() = placement.epoch();
@@ -279,6 +277,7 @@ void retire(State& s, App& app, Instance& in, bool done) {
 }
 
 void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& crash) {
+  forgetDropping(s, app, *app.executors[index]);
   app.values.moveToCopies(index);
   for (auto& [key, in] : app.instances) {
     bool ran = false;
@@ -317,6 +316,7 @@ void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& 
 void resendTo(State& s, App& app, std::uint32_t index) {
   Executor& executor = *app.executors[index];
   executor.broadcasts.clear();
+  resendDropping(s, app, executor);
   for (auto& [hash, plan] : app.templates) {
     if (index < plan->sent.size()) plan->sent[index] = {};
   }

@@ -50,8 +50,15 @@ struct Executor {
 // A broadcast value, as its driver shared it.
 struct Shared {
   std::string bytes;
-  std::uint64_t size = 0;
+  std::uint64_t size = 0, blockBytes = 0;
+  std::vector<std::uint64_t> checksums;  // of the blocks, once it is whole
   bool whole() const { return bytes.size() == size; }
+};
+
+// What executors were told to drop, and the driver waits for.
+struct Dropping {
+  std::vector<std::uint64_t> broadcasts;
+  std::set<std::uint64_t> missing;  // executors that have not answered
 };
 
 // What the driver wants to know of its jobs, while it watches.
@@ -87,6 +94,7 @@ struct App {
   absl::flat_hash_map<std::uint64_t, std::shared_ptr<Template>> templates;
   std::uint64_t templateUses = 0;
   std::map<std::uint64_t, Shared> broadcasts;
+  std::map<std::uint64_t, Dropping> droppings;  // by the driver's request
   Values values;
   std::shared_ptr<Facts> facts;  // of jobs that read no stream
   std::map<std::pair<std::int64_t, std::uint32_t>, InstancePtr> instances;  // live ones, by time and stream

@@ -38,7 +38,7 @@ struct Task {
 };
 using TaskPtr = std::shared_ptr<Task>;
 
-enum TimerKind : std::uint32_t { kReportTimer = 1, kReceiverTimer, kRestartTimer, kFetchTimer, kReapTimer, kCountTimer, kIdleTimer };
+enum TimerKind : std::uint32_t { kReportTimer = 1, kReceiverTimer, kRestartTimer, kFetchTimer, kReapTimer, kCountTimer, kIdleTimer, kBroadcastTimer };
 
 struct Control {
   const Options options;

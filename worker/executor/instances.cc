@@ -216,8 +216,11 @@ void Instances::await(Instance& instance, const TaskPtr& task) {
     }
   }
   for (ValueId id : task->reads.sources) awaitSource(instance, task, id, lost);
+  if (const auto& captures = task->installed->captures) {
+    for (std::uint64_t id : captures->broadcasts()) task->waiting += !broadcastValues_.want(id, task);
+  }
   if (!lost.empty()) {
-    shuffle_.drop(task), values_.drop(task);
+    forgetWaiting(task);
     fail(instance, *task, proto::DOMAIN_LOST, "an input is not here and nobody has it", {}, lost);
   } else if (task->waiting == 0) {
     control_.woken.push_back(task);
@@ -256,7 +259,18 @@ bool Instances::fillInputs(const Task& task, TaskSpec& spec, std::vector<ValueId
     if (auto it = instance.sources.find(id); it != instance.sources.end()) spec.inputs.hold.push_back(it->second.hold);
     spec.inputs.sources.push_back(std::move(source));
   }
+  if (const auto& captures = task.installed->captures) {
+    for (std::uint64_t id : captures->broadcasts()) {
+      Bytes value;
+      if (control_.runtime.broadcast(id, value)) spec.inputs.broadcasts.emplace_back(id, std::move(value));
+      else whole = whole && !broadcastValues_.fetchable(id);  // unpersisted since the task became ready
+    }
+  }
   return whole && missing.empty();
+}
+
+void Instances::forgetWaiting(const TaskPtr& task) {
+  shuffle_.drop(task), values_.drop(task), broadcastValues_.drop(task);
 }
 
 // ---- running ----
@@ -266,7 +280,7 @@ void Instances::pump() {
     auto lost = std::exchange(control_.lost, {});
     for (auto& [task, id] : lost) {
       if (!task->instance || task->status != Task::Status::kWaiting) continue;
-      shuffle_.drop(task), values_.drop(task);
+      forgetWaiting(task);
       fail(*task->instance, *task, proto::DOMAIN_LOST, "an input could not be fetched from where it was", {}, {id});
     }
     auto woken = std::exchange(control_.woken, {});
@@ -505,7 +519,7 @@ void Instances::tellCounts() {
 // ---- ending ----
 
 void Instances::dropTask(Task& task, const TaskPtr& held) {
-  if (task.status == Task::Status::kWaiting) shuffle_.drop(held), values_.drop(held);
+  if (task.status == Task::Status::kWaiting) forgetWaiting(held);
   const Stage& stage = task.view().stages()[task.stage];
   if (task.status < Task::Status::kDone && stage.sink == Stage::Sink::kKeep) {
     values_.expect({stage.root, task.whenMs, task.partition}, -1);
@@ -531,7 +545,7 @@ void Instances::stopTask(const proto::StopTask& stop) {
   if (task->spec) {
     task->spec->stopped.store(true, std::memory_order_relaxed);
   } else if (task->status == Task::Status::kWaiting || task->status == Task::Status::kReady) {
-    shuffle_.drop(task), values_.drop(task);
+    forgetWaiting(task);
     fail(*found->second, *task, proto::DOMAIN_CANCELLED, "it was killed", {}, {});
   }
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "worker/executor/broadcasts.h"
 #include "worker/executor/control.h"
 #include "worker/executor/ready_queue.h"
 #include "worker/executor/shuffle.h"
@@ -51,8 +52,8 @@ struct Instance {
 
 class Instances {
  public:
-  Instances(Control& control, Shuffle& shuffle, Values& values)
-      : control_(control), shuffle_(shuffle), values_(values), ready_(control.options.slots) {}
+  Instances(Control& control, Shuffle& shuffle, Values& values, Broadcasts& broadcasts)
+      : control_(control), shuffle_(shuffle), values_(values), broadcastValues_(broadcasts), ready_(control.options.slots) {}
 
   void onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Installed> installed);
   // A Launch whose template is not here: all its tasks fail.
@@ -86,6 +87,8 @@ class Instances {
   bool awaitSource(Instance& instance, const TaskPtr& task, ValueId id, std::vector<ValueId>& lost);
   std::vector<const proto::Input*> sourceInputs(const Instance& instance, const Task& task, ValueId id) const;
   void start(const TaskPtr& task);
+  // Nobody has to wake it any more.
+  void forgetWaiting(const TaskPtr& task);
   // False: something was let go since the task became ready; which kept values.
   bool fillInputs(const Task& task, TaskSpec& spec, std::vector<ValueId>& missing) const;
   static bool broadcasts(const PlanView& view, ExchangeId exchange);
@@ -104,6 +107,7 @@ class Instances {
   Control& control_;
   Shuffle& shuffle_;
   Values& values_;
+  Broadcasts& broadcastValues_;
   std::map<Scope, std::unique_ptr<Instance>> instances_;
   ReadyQueue ready_;
   std::uint32_t running_ = 0;

@@ -6,6 +6,7 @@
 
 #include "common/fail_point.h"
 #include "sluice/error.h"
+#include "worker/executor/broadcasts.h"
 #include "worker/executor/control.h"
 #include "worker/executor/durable_files.h"
 #include "worker/executor/instances.h"
@@ -19,8 +20,8 @@ namespace sluice::executor {
 class Machine::State {
  public:
   State(Options options, Effects& effects, Runtime& runtime)
-      : control{std::move(options), effects, runtime, {}}, shuffle(control), values(control), instances(control, shuffle, values),
-        templates(control, values, instances), files(control, values, templates), receivers(control, values) {
+      : control{std::move(options), effects, runtime, {}}, shuffle(control), values(control), broadcasts(control), instances(control, shuffle, values, broadcasts),
+        templates(control, broadcasts, instances), files(control, values, templates), receivers(control, values) {
     control.afterEvent = [this] { settle(); };
   }
 
@@ -47,6 +48,7 @@ class Machine::State {
   Control control;
   Shuffle shuffle;
   Values values;
+  Broadcasts broadcasts;
   Instances instances;
   Templates templates;
   DurableFiles files;
@@ -85,8 +87,12 @@ void Machine::State::onMessage(Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kCopyBlock: return receivers.onCopyBlock(from, envelope);
     case proto::Message::kCopyKept: return values.onCopyKept(from, envelope);
     case proto::Message::kBlockCopied: return receivers.onBlockCopied(message.block_copied());
-    case proto::Message::kGet: return values.onGet(from, envelope);
-    case proto::Message::kGot: return values.onGot(from, envelope);
+    case proto::Message::kGet:
+      if (message.get().what_case() == proto::Get::kBroadcast) return broadcasts.onGet(from, message.get());
+      return values.onGet(from, envelope);
+    case proto::Message::kGot:
+      if (!broadcasts.onGot(from, envelope)) values.onGot(from, envelope);
+      return;
     default: return;  // Hello, Refused: the shell's
   }
 }
@@ -121,6 +127,12 @@ void Machine::State::onRelease(const proto::Release& release) {
   }
   for (std::uint32_t node : release.unpersisted()) values.unpersist(node);
   for (const auto& block : release.blocks()) values.dropBlock(BlockId::of(block));
+  for (std::uint64_t id : release.unpersisted_broadcasts()) broadcasts.unpersist(id);
+  for (std::uint64_t id : release.destroyed_broadcasts()) broadcasts.forget(id);
+  if (release.request() == 0) return;
+  auto [envelope, dropped] = compose(&proto::Message::mutable_dropped);
+  dropped->set_app(control.options.app.value), dropped->set_request(release.request());
+  control.send(kMasterPeer, std::move(envelope));
 }
 
 void Machine::State::report() {
@@ -201,6 +213,7 @@ void Machine::onSession(Peer with, bool up, Moment now) {
     s.values.onPeer(with.id, up);
     if (up && !SLUICE_FAIL_POINT("executor.segments_not_sent_again")) s.shuffle.resend(with.id);
   }
+  s.broadcasts.onPeer(with, up);  // after the report, before which the master answers nothing
 }
 
 void Machine::onTimer(TimerName timer, Moment now) {
@@ -210,6 +223,7 @@ void Machine::onTimer(TimerName timer, Moment now) {
     case kFetchTimer: return state_->values.onFetchTimer(timer.a);
     case kCountTimer: return state_->instances.onCountTimer();
     case kReapTimer: return state_->instances.onReapTimer(std::int64_t(timer.a));
+    case kBroadcastTimer: return state_->broadcasts.onTimer();
     case kIdleTimer: return state_->closeIdleResources();
     default: return state_->receivers.onTimer(timer);
   }

@@ -40,6 +40,7 @@ struct TaskInputs {
   std::vector<Shuffle> shuffles;
   std::vector<Kept> kept;
   std::vector<Source> sources;
+  std::vector<std::pair<std::uint64_t, Bytes>> broadcasts;  // named by the captures
   std::vector<std::shared_ptr<const void>> hold;  // messages that `parts` point into
 };
 

@@ -66,6 +66,14 @@ void Runtime::putBroadcast(std::uint64_t id, Bytes value) {
   it->second = std::move(value);
 }
 
+void Runtime::dropBroadcast(std::uint64_t id) {
+  MutexLock lock(mutex_);
+  auto it = broadcasts_.find(id);
+  if (it == broadcasts_.end()) return;
+  store_.charge(-std::int64_t(it->second.size()));
+  broadcasts_.erase(it);
+}
+
 bool Runtime::broadcast(std::uint64_t id, Bytes& value) {
   MutexLock lock(mutex_);
   auto it = broadcasts_.find(id);

@@ -71,6 +71,7 @@ class SLUICE_INTERNAL Runtime {
   std::string file(std::uint64_t id, const std::string& name, std::string_view contents);
 
   void putBroadcast(std::uint64_t id, Bytes value);
+  void dropBroadcast(std::uint64_t id);
   // False: not here.
   bool broadcast(std::uint64_t id, Bytes& value);
 

@@ -30,6 +30,7 @@ void Templates::onInstall(const EnvelopePtr& envelope) {
       }
     }
   }
+  for (const auto& broadcast : install.broadcasts()) broadcasts_.learn(envelope, broadcast);
   auto& captures = captures_[{hash, version}];
   if (!captures) captures = std::shared_ptr<const proto::Captures>(envelope, &install.captures());
   Key key{hash, version, install.epoch().epoch()};
@@ -40,23 +41,6 @@ void Templates::onInstall(const EnvelopePtr& envelope) {
     if (plan != plans_.end() && epoch != epochs_.end()) {
       entry.installed = std::make_shared<const Installed>(Installed{plan->second, captures, epoch->second});
     }
-    for (int i = 0; i < install.broadcasts_size(); ++i) {
-      const auto& broadcast = install.broadcasts(i);
-      Bytes value;
-      if (control_.runtime.broadcast(broadcast.id(), value)) continue;
-      if (!broadcast.value().empty()) {
-        value = Bytes(envelope, broadcast.value());
-        control_.runtime.putBroadcast(broadcast.id(), std::move(value));
-      } else if (epoch != epochs_.end()) {
-        ++entry.missing;
-        values_.fetchBroadcast(broadcast.id(), *epoch->second, [this, key] {
-          auto it = entries_.find(key);
-          if (it == entries_.end()) return;
-          --it->second.missing;
-          tellWhenReady(key, it->second);
-        });
-      }
-    }
     forgetOldCaptures(hash);
   }
   entry.told = false;
@@ -64,7 +48,7 @@ void Templates::onInstall(const EnvelopePtr& envelope) {
 }
 
 void Templates::tellWhenReady(Key key, Entry& entry) {
-  if (entry.told || entry.missing != 0) return;
+  if (entry.told) return;
   // A plan whose code is not here is acknowledged too: its tasks fail and say why.
   if (entry.installed) {
     for (const auto& member : entry.installed->epoch->members()) {

@@ -11,15 +11,16 @@
 #include "worker/executor/control.h"
 #include "worker/executor/installed.h"
 #include "worker/executor/instances.h"
-#include "worker/executor/values.h"
+#include "worker/executor/broadcasts.h"
 
 namespace sluice::executor {
 
 class Templates {
  public:
-  Templates(Control& control, Values& values, Instances& instances) : control_(control), values_(values), instances_(instances) {}
+  Templates(Control& control, Broadcasts& broadcasts, Instances& instances)
+      : control_(control), broadcasts_(broadcasts), instances_(instances) {}
 
-  // Installed is told when the code was found, broadcasts are here, and there is a session with every other member.
+  // Installed is told when the code was found and there is a session with every other member.
   void onInstall(const EnvelopePtr& envelope);
   void onPeer(std::uint64_t executor, bool up);
   // The master may have missed that something is installed.
@@ -35,14 +36,13 @@ class Templates {
   using Key = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;  // template, captures, epoch
   struct Entry {
     std::shared_ptr<const Installed> installed;
-    std::size_t missing = 0;  // broadcasts on their way
     bool told = false;
   };
   void tellWhenReady(Key key, Entry& entry);
   void forgetOldCaptures(std::uint64_t templateHash);
 
   Control& control_;
-  Values& values_;
+  Broadcasts& broadcasts_;
   Instances& instances_;
   std::map<std::uint64_t, std::shared_ptr<const PlanTemplate>> plans_;
   std::map<std::uint64_t, std::string> refused_;  // by template: why its code cannot be used

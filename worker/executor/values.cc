@@ -126,25 +126,13 @@ void Values::sendGet(std::uint64_t request, const Fetch& fetch) {
     if (auto waiters = valueWaiters_.find(*id); waiters != valueWaiters_.end()) {
       get->mutable_instance()->set_when_ms(waiters->second.front().task->scope);
     }
-  } else if (const BlockId* id = std::get_if<BlockId>(&fetch.what)) {
+  } else {
+    const BlockId* id = std::get_if<BlockId>(&fetch.what);
     get->mutable_block()->set_source(id->source);
     get->mutable_block()->set_incarnation(id->incarnation);
     get->mutable_block()->set_sequence(id->sequence);
-  } else {
-    get->set_broadcast(std::get<std::uint64_t>(fetch.what));
   }
   control_.send({Role::kExecutor, fetch.peer}, std::move(envelope));
-}
-
-void Values::fetchBroadcast(std::uint64_t id, const proto::Epoch& epoch, std::function<void()> ready) {
-  auto [it, fresh] = broadcastWaiters_.try_emplace(id);
-  it->second.push_back(std::move(ready));
-  if (!fresh) return;
-  Fetch fetch{0, id};
-  for (const auto& member : epoch.members()) {
-    if (member.executor() != control_.options.executor.value) fetch.others.push_back(member.executor());
-  }
-  failFetch(std::move(fetch));  // asks the first one
 }
 
 template <class Body>
@@ -167,14 +155,12 @@ void Values::onGot(Peer from, const EnvelopePtr& envelope) {
   auto it = fetches_.find(got.request());
   if (it == fetches_.end() || it->second.peer != from.id) return;
   Fetch& fetch = it->second;
-  bool broadcast = std::holds_alternative<std::uint64_t>(fetch.what);
   ObjectKind kind = std::holds_alternative<BlockId>(fetch.what) ? ObjectKind::kBlock : ObjectKind::kKept;
-  if (!got.present() || (!broadcast && !addPieces(got, *envelope, kind, *fetch.rows, fetch.state))) {
+  if (!got.present() || !addPieces(got, *envelope, kind, *fetch.rows, fetch.state)) {
     Fetch failed = std::move(fetch);
     fetches_.erase(it);
     return failFetch(std::move(failed));
   }
-  for (std::size_t i = 0; broadcast && i < envelope->attachments.size(); ++i) fetch.broadcast.append(envelope->attachments[i].view());
   if (got.more()) return;
   Fetch done = std::move(fetch);
   fetches_.erase(it);
@@ -187,14 +173,8 @@ void Values::arrivedFetch(Fetch& fetch) {
     fetch.rows->state = fetch.state;
     keep(*id, fetch.rows);
     kept_[*id].copy = true;
-  } else if (const BlockId* id = std::get_if<BlockId>(&fetch.what)) {
-    addBlock(*id, fetch.rows, fetch.text);
   } else {
-    std::uint64_t broadcast = std::get<std::uint64_t>(fetch.what);
-    control_.runtime.putBroadcast(broadcast, Bytes::of(std::move(fetch.broadcast)));
-    auto ready = std::move(broadcastWaiters_[broadcast]);
-    broadcastWaiters_.erase(broadcast);
-    for (auto& call : ready) call();
+    addBlock(std::get<BlockId>(fetch.what), fetch.rows, fetch.text);
   }
 }
 
@@ -204,7 +184,6 @@ void Values::failFetch(Fetch fetch) {
     fetch.peer = fetch.others.front();
     fetch.others.erase(fetch.others.begin());
     fetch.rows = std::make_shared<Rows>(), fetch.state = nullptr;
-    fetch.broadcast.clear();
     return ask(std::move(fetch));
   }
   std::vector<Waiter> waiters;
@@ -213,10 +192,6 @@ void Values::failFetch(Fetch fetch) {
     if (auto it = valueWaiters_.find(*id); it != valueWaiters_.end()) waiters = std::move(it->second), valueWaiters_.erase(it);
   } else if (const BlockId* id = std::get_if<BlockId>(&fetch.what)) {
     if (auto it = blockWaiters_.find(*id); it != blockWaiters_.end()) waiters = std::move(it->second), blockWaiters_.erase(it);
-  } else {  // tasks that use it will say so
-    auto ready = std::move(broadcastWaiters_[std::get<std::uint64_t>(fetch.what)]);
-    broadcastWaiters_.erase(std::get<std::uint64_t>(fetch.what));
-    for (auto& call : ready) call();
   }
   wake(waiters, true);
 }
@@ -237,7 +212,6 @@ void Values::onPeer(std::uint64_t executor, bool up) {
   for (auto& [request, fetch] : fetches_) {
     if (fetch.peer != executor) continue;
     fetch.rows = std::make_shared<Rows>(), fetch.state = nullptr;
-    fetch.broadcast.clear();
     sendGet(request, fetch);
   }
 }
@@ -366,14 +340,7 @@ void Values::onGet(Peer from, const EnvelopePtr& envelope) {
       if (it != results_.end()) rows = it->second;
       break;
     }
-    case proto::Get::kBroadcast: {
-      Bytes value;
-      if (!control_.runtime.broadcast(get.broadcast(), value)) break;
-      auto [reply, got] = compose(&proto::Message::mutable_got);
-      got->set_request(get.request()), got->set_present(true);
-      reply->attachments.push_back(std::move(value));
-      return control_.send(from, std::move(reply));
-    }
+    case proto::Get::kBroadcast:  // Broadcasts' own
     case proto::Get::WHAT_NOT_SET: break;
   }
   answer(from, get.request(), std::move(rows));

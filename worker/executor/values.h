@@ -1,4 +1,4 @@
-// Kept values, received blocks, results and broadcasts: which lie here, who waits for one, and what is fetched from peers.
+// Kept values, received blocks and results: which lie here, who waits for one, and what is fetched from peers.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -42,8 +42,6 @@ class Values {
   void forget(ValueId id) { kept_.erase(id); }
   void addBlock(BlockId id, RowsPtr rows, bool text);
   void addResult(Scope scope, std::uint32_t output, std::uint32_t partition, RowsPtr rows);
-  // Brings a broadcast value from one of the members; `ready` is called when it is here or nobody has it.
-  void fetchBroadcast(std::uint64_t id, const proto::Epoch& epoch, std::function<void()> ready);
 
   void onGet(Peer from, const EnvelopePtr& envelope);
   void onGot(Peer from, const EnvelopePtr& envelope);
@@ -82,12 +80,11 @@ class Values {
   };
   struct Fetch {
     std::uint64_t peer = 0;
-    std::variant<ValueId, BlockId, std::uint64_t> what;
+    std::variant<ValueId, BlockId> what;
     bool text = false;
     std::vector<std::uint64_t> others;  // to be asked next
     std::shared_ptr<Rows> rows = std::make_shared<Rows>();
     std::shared_ptr<Rows> state;
-    Buffer broadcast;
   };
   struct Parked {  // a Get of a value that a task here is about to make
     Peer from;
@@ -112,7 +109,6 @@ class Values {
   std::map<ValueId, int> expected_;
   std::map<ValueId, std::vector<Waiter>> valueWaiters_;
   std::map<BlockId, std::vector<Waiter>> blockWaiters_;
-  std::map<std::uint64_t, std::vector<std::function<void()>>> broadcastWaiters_;
   std::map<std::uint64_t, Fetch> fetches_;
   std::map<std::uint64_t, Parked> parked_;
   struct Copy {  // on its way here

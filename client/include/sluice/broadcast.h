@@ -18,6 +18,9 @@ namespace detail {
 // The driver's copies, by id, so that functions of the driver can read them as well.
 SLUICE_EXPORT void putBroadcast(std::uint64_t id, void* value, void (*drop)(void*));
 SLUICE_EXPORT void* findBroadcast(std::uint64_t id);  // throws Error(kIllegalState) if it is not there
+SLUICE_EXPORT void forgetBroadcast(std::uint64_t id);
+SLUICE_EXPORT void unpersistBroadcast(std::uint64_t id, bool blocking);
+SLUICE_EXPORT void destroyBroadcast(std::uint64_t id);
 
 template <class T> void dropValue(void* value) { delete static_cast<T*>(value); }
 
@@ -42,6 +45,11 @@ template <class T> class Broadcast {
   }
   const T& operator*() const { return value(); }
   const T* operator->() const { return &value(); }
+  // Executors drop their copies, and fetch it again where it is used. `blocking`: returns when all of them have.
+  void unpersist(bool blocking = false) const { detail::unpersistBroadcast(id_, blocking); }
+  // It goes everywhere, in the driver as well: jobs that read it afterwards fail. (Of several made from equal values only the last takes the value
+  // with it.)
+  void destroy() const { detail::destroyBroadcast(id_); }
   std::uint64_t id() const { return id_; }
 
  private:

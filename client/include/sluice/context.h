@@ -90,7 +90,7 @@ class Context : public JobControl<Context>, public ContextInfo<Context>, public 
     detail::putBroadcast(id, own, &detail::dropValue<Own>);
     return Broadcast<Own>(id);
   }
-  // No function will read it any more.
+  // No function will read it any more: it goes everywhere (Broadcast::destroy).
   template <class T> void destroy(const Broadcast<T>& broadcast) const { detail::dropBroadcast(*core_, broadcast.id()); }
 
   template <class T> Accumulator<T> accumulator(T start = {}, std::string_view name = {}) const {
