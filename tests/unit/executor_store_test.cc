@@ -5,7 +5,7 @@
 #include <set>
 
 #include "executor_fleet.h"
-#include "worker/executor/durable_files.h"
+#include "worker/executor/state_file.h"
 #include "worker/executor/published_files.h"
 #include "worker/executor/rows_cursor.h"
 #include "worker/executor/rows_format.h"
