@@ -93,6 +93,33 @@ TEST(BlockBuilder, RoomStaysWhereItIsWhenABlockIsCut) {
   EXPECT_EQ(taken(builder), Blocks{"four\n"});
 }
 
+// The reader asks for room again before the line that came after a cut is cut itself.
+TEST(BlockBuilder, ALineIsWholeAlsoAfterACutWhileItWasRead) {
+  BlockBuilder builder;
+  std::size_t size = 0;
+  builder.addText("one\ntw");
+  char* room = builder.textSpace(8, size);
+  builder.cut();
+  std::memcpy(room, "o\n", 2);
+  builder.textRead(2);
+  builder.textSpace(8, size);
+  builder.textRead(0);
+  builder.cut();
+  EXPECT_EQ(taken(builder), (Blocks{"one\n", "two\n"})) << "not one block later";
+  room = builder.textSpace(8, size);
+  std::memcpy(room, "a\nb", 3);
+  builder.textRead(3);
+  builder.textSpace(8, size);
+  builder.cut();
+  builder.textRead(0);
+  room = builder.textSpace(8, size);
+  *room = '\n';
+  builder.textRead(1);
+  builder.endText();
+  builder.cut();
+  EXPECT_EQ(taken(builder), (Blocks{"a\n", "b\n"})) << "and without an empty line at the end";
+}
+
 TEST(BlockTimes, IntervalAndGrid) {
   auto at = [](std::int64_t ms) { return Moment::of(Time(ms)); };
   BlockTimes times(1000, 500, Milliseconds(200), at(600));

@@ -42,7 +42,8 @@ char* BlockBuilder::textSpace(std::size_t atLeast, std::size_t& size) {
     std::size_t left = text_.size() - start_;
     if (left != 0) std::memmove(text_.data(), text_.data() + start_, left);
     text_.resize(left);
-    start_ = lines_ = 0;
+    lines_ -= start_;
+    start_ = 0;
   }
   std::size_t free = text_.capacity() - text_.size();
   if (free < atLeast) {
