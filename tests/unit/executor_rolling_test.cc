@@ -39,7 +39,7 @@ class Rolling : public ::testing::Test {
     return rolling;
   }
   void append(std::int64_t t, const std::vector<std::string>& parts) { appendRolling(batch(t, parts), t); }
-  // What is in the directory, but for the record and the lock.
+  // What is in the directory, but for the record, the lock and folders of what is staged.
   Files files() const {
     Files found;
     for (const auto& entry : fs::directory_iterator(root_ + "/out")) {
@@ -222,6 +222,18 @@ TEST(RollingRecord, IsTextThatComesBack) {
     EXPECT_FALSE(RollingRecord::parse(broken, back).ok()) << i;
     EXPECT_FALSE(RollingRecord::parse(text.substr(0, i), back).ok()) << i;
   }
+  auto sealed = [](const RollingRecord::Mark& mark, const std::string& finished) {
+    RollingRecord made;
+    made.owner = "o";
+    made.marks[100] = mark;
+    made.finished = {finished};
+    return made.text();
+  };
+  EXPECT_TRUE(RollingRecord::parse(sealed({"part-1-000", 1, 1}, "part-1-000"), back).ok());
+  EXPECT_FALSE(RollingRecord::parse(sealed({"part-1-000", 1, -1}, "part-1-000"), back).ok());
+  EXPECT_FALSE(RollingRecord::parse(sealed({"part-1-000", INT64_MIN, 1}, "part-1-000"), back).ok());
+  EXPECT_FALSE(RollingRecord::parse(sealed({"part-1/../../x", 1, 1}, "part-1-000"), back).ok());
+  EXPECT_FALSE(RollingRecord::parse(sealed({"part-1-000", 1, 1}, "../x"), back).ok()) << "files lie in the directory";
   EXPECT_EQ(RollingRecord::parse("sluice rolling 2\n", back).message(), "was written by another version of Sluice");
   EXPECT_EQ(RollingRecord::parse("", back).message(), "is none of ours");
 }

@@ -12,6 +12,7 @@ namespace sluice::executor {
 namespace {
 
 constexpr std::string_view kFirstLine = "sluice rolling 1";
+constexpr std::int64_t kMostNumber = std::int64_t(1) << 60;
 
 std::string checksumLine(std::string_view text) {
   char line[32];
@@ -26,13 +27,17 @@ bool takeWord(std::string_view& line, std::string_view word) {
   return true;
 }
 
+// Sizes and times: neither is below zero, nor near where sums of them would overflow.
 bool takeNumber(std::string_view& line, std::int64_t& number) {
   auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
-  if (error != std::errc()) return false;
+  if (error != std::errc() || number < 0 || number > kMostNumber) return false;
   line.remove_prefix(std::size_t(end - line.data()));
   if (line.starts_with(' ')) line.remove_prefix(1);
   return true;
 }
+
+// A file in the directory itself.
+bool isName(std::string_view file) { return file.starts_with("part-") && file.find('/') == std::string_view::npos; }
 
 }  // namespace
 
@@ -63,9 +68,10 @@ absl::Status RollingRecord::parse(std::string_view text, RollingRecord& into) {
     std::int64_t whenMs = 0;
     Mark mark;
     if (takeWord(line, "owner")) record.owner = line;
-    else if (takeWord(line, "finished")) record.finished.emplace_back(line);
+    else if (takeWord(line, "finished") && isName(line)) record.finished.emplace_back(line);
     else if (takeWord(line, "begun") && takeNumber(line, record.begunMs)) continue;
-    else if (takeWord(line, "batch") && takeNumber(line, whenMs) && takeNumber(line, mark.firstMs) && takeNumber(line, mark.bytes)) {
+    else if (takeWord(line, "batch") && takeNumber(line, whenMs) && takeNumber(line, mark.firstMs) && takeNumber(line, mark.bytes) &&
+             (line == "-" || isName(line))) {
       if (line != "-") mark.file = line;
       record.marks[whenMs] = std::move(mark);
     } else {
