@@ -225,8 +225,13 @@ void takeRawBlocks(ByteInput& in, BlockSink& sink, const TypeDesc& type) {
       throwError(ErrorKind::kInvalidArgument, "a block of " + std::to_string(size) + " bytes was announced; blocks have 4 bytes to " +
                                                   std::to_string(kMostRawBlockBytes >> 20) + " MiB");
     }
-    block.resize(size);
-    if (!in.readExactly(block.data(), size)) throwError(ErrorKind::kUnavailable, "the connection ended in the middle of a block");
+    // Room is made as the bytes come: a length alone costs its sender nothing.
+    block.clear();
+    while (block.size() < size) {
+      std::size_t have = block.size(), some = std::min<std::size_t>(size - have, std::max(have, kReadAtLeast));
+      block.resize(have + some);
+      if (!in.readExactly(block.data() + have, some)) throwError(ErrorKind::kUnavailable, "the connection ended in the middle of a block");
+    }
     std::uint32_t count = number(block.data());
     const char *at = block.data() + 4, *end = block.data() + size;
     try {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,9 +19,11 @@ using Pair = std::pair<std::string, int>;
 class Text final : public ByteInput {
  public:
   Text(std::string text, std::size_t piece) : text_(std::move(text)), piece_(piece) {}
+  std::size_t most = 0;  // that was asked for at once
 
  private:
   std::size_t receive(char* to, std::size_t n) override {
+    most = std::max(most, n);
     n = std::min({n, piece_, text_.size() - at_});
     text_.copy(to, n, at_);
     at_ += n;
@@ -100,6 +103,18 @@ TEST(RawSocket, TakesBlocksAsRawBlockMakesThem) {
     ASSERT_EQ(rows.records.size(), 1002u);
     EXPECT_EQ(rows.records[1], Pair("bb", 2));
   }
+}
+
+// Else a handful of bytes has 64 MiB made and cleared, again and again.
+TEST(RawSocket, RoomIsMadeAsTheBytesCome) {
+  Text in(std::string("\3\0\0\0", 4) + std::string(300'000, 'x'), 100'000);
+  Rows rows;
+  EXPECT_THROW(detail::takeRawBlocks(in, rows, *typeDesc<Pair>()), Error);
+  EXPECT_LE(in.most, 1u << 20);
+  std::vector<Pair> large(20'000, Pair(std::string(50, 'y'), 1));
+  Text whole(rawBlock(large), 1 << 20);
+  detail::takeRawBlocks(whole, rows, *typeDesc<Pair>());
+  EXPECT_EQ(rows.records.size(), large.size());
 }
 
 TEST(RawSocket, HostileBlocksAreRefused) {
