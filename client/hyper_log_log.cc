@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include "sluice/error.h"
 
@@ -125,8 +126,12 @@ void HyperLogLog::merge(const HyperLogLog& other) {
 }
 
 std::int64_t HyperLogLog::estimate() const {
-  if (sparse_ != 0) {  // linear counting
-    double m = double(std::uint64_t(1) << sparse_), zeros = m - double(allFew().size());
+  if (sparse_ != 0) {
+    HyperLogLog settled(*this);
+    settled.settle();
+    if (settled.sparse_ == 0) return settled.estimate();
+    // Linear counting: not even the dense form's registers are all used.
+    double m = double(std::uint64_t(1) << sparse_), zeros = m - double(settled.few_.size());
     return std::llround(m * std::log(m / zeros));
   }
   const int q = 64 - p_;
@@ -138,6 +143,39 @@ std::int64_t HyperLogLog::estimate() const {
   z += m * sigma(counts[0] / m);
   constexpr double kAlpha = 0.721347520444481703680;  // 1 / (2 ln 2)
   return std::llround(kAlpha * m * m / z);
+}
+
+bool HyperLogLog::whole() const {
+  if (p_ < 4 || p_ > 24) return false;
+  if (sparse_ == 0) {
+    return registers_.size() == std::size_t(1) << p_ && few_.empty() && new_.empty() &&
+           std::all_of(registers_.begin(), registers_.end(), [this](std::uint8_t rank) { return rank <= 64 - p_ + 1; });
+  }
+  if (sparse_ < p_ || sparse_ > kMostSparse || !registers_.empty() || few_.size() * sizeof(std::uint32_t) > std::size_t(1) << p_) return false;
+  auto possible = [this](std::uint32_t code) {
+    std::uint32_t index = indexOf(code);
+    bool zeros = (index & ((1u << (sparse_ - p_)) - 1)) == 0;
+    return index >> sparse_ == 0 && zeros == ((code & 1) != 0) && (!zeros || (rankIn(code) >= 1 && int(rankIn(code)) <= 64 - sparse_ + 1));
+  };
+  auto rises = [](std::uint32_t a, std::uint32_t b) { return indexOf(a) >= indexOf(b); };
+  return std::all_of(few_.begin(), few_.end(), possible) && std::all_of(new_.begin(), new_.end(), possible) &&
+         std::adjacent_find(few_.begin(), few_.end(), rises) == few_.end();
+}
+
+std::size_t Codec<HyperLogLog>::bound(const HyperLogLog& sketch) {
+  return std::apply([](const auto&... field) { return (Codec<std::remove_cvref_t<decltype(field)>>::bound(field) + ...); }, fieldsOf(sketch));
+}
+
+char* Codec<HyperLogLog>::write(const HyperLogLog& sketch, char* at) {
+  std::apply([&](const auto&... field) { ((at = Codec<std::remove_cvref_t<decltype(field)>>::put(field, at)), ...); }, fieldsOf(sketch));
+  return at;
+}
+
+HyperLogLog Codec<HyperLogLog>::get(RowReader& in) {
+  HyperLogLog sketch;
+  std::apply([&](auto&... field) { ((field = Codec<std::remove_reference_t<decltype(field)>>::get(in)), ...); }, fieldsOf(sketch));
+  if (!sketch.whole()) throwDamagedRow("a sketch of a number of different values is damaged");
+  return sketch;
 }
 
 }  // inline namespace SLUICE_ABI

@@ -83,6 +83,39 @@ TEST(HyperLogLog, TravelsAsARow) {
   }
 }
 
+// As many values as there are registers, before the sparse form was looked through.
+TEST(HyperLogLog, AFullSparseFormIsEstimatedAsTheDenseOne) {
+  for (int p : {4, 5, 6}) {
+    HyperLogLog sparse(p, p), dense(p, 0);
+    for (std::uint64_t i = 0; i < std::uint64_t(1) << p; ++i) {
+      std::uint64_t hash = i << (64 - p) | std::uint64_t(1) << 50;
+      sparse.addHash(hash), dense.addHash(hash);
+    }
+    EXPECT_EQ(sparse.estimate(), dense.estimate()) << p;
+  }
+}
+
+TEST(HyperLogLog, DamagedRowsAreRefused) {
+  for (std::uint64_t n : {30u, 50000u}) {
+    std::string row = encoded(of(4, n > 100 ? 0 : 10, 0, n));
+    std::size_t refused = 0;
+    for (std::size_t i = 0; i < row.size() * 8; ++i) {
+      std::string broken = row;
+      broken[i / 8] = char(broken[i / 8] ^ 1 << i % 8);
+      try {
+        auto sketch = decoded<HyperLogLog>(broken);
+        sketch.addHash(0), sketch.addHash(~std::uint64_t(0));
+        sketch.merge(sketch);
+        EXPECT_GE(sketch.estimate(), 0);
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kLost) << error.what();
+        ++refused;
+      }
+    }
+    EXPECT_GT(refused, 16u) << "both numbers of bits, and ranks above what there can be";
+  }
+}
+
 TEST(HyperLogLog, RefusesWhatItCannotBe) {
   EXPECT_THROW(HyperLogLog(3), Error);
   EXPECT_THROW(HyperLogLog(25), Error);

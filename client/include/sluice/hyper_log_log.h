@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sluice/abi.h"
+#include "sluice/codec.h"
 #include "sluice/fields.h"
 #include "sluice/hash.h"
 
@@ -33,6 +34,8 @@ class SLUICE_EXPORT HyperLogLog {
   // Throws Error(kInvalidArgument) unless both have the same p.
   void merge(const HyperLogLog& other);
   std::int64_t estimate() const;
+  // Whether it is one that could have been made: a row of it may have been damaged.
+  bool whole() const;
   std::size_t memory() const { return registers_.capacity() + (few_.capacity() + new_.capacity()) * sizeof(std::uint32_t); }
 
  private:
@@ -52,6 +55,18 @@ class SLUICE_EXPORT HyperLogLog {
 
  public:
   SLUICE_FIELDS(HyperLogLog, p_, sparse_, registers_, few_, new_)
+};
+
+// As any struct with fields, but for the check: registers are found by numbers that are part of the row.
+template <> struct SLUICE_EXPORT Codec<HyperLogLog> {
+  static constexpr std::size_t kLeast = 0;
+  static std::size_t bound(const HyperLogLog& sketch);
+  template <bool kKey = false> static char* put(const HyperLogLog& sketch, char* at) { return write(sketch, at); }
+  // Throws Error(kLost).
+  static HyperLogLog get(RowReader& in);
+
+ private:
+  static char* write(const HyperLogLog& sketch, char* at);
 };
 
 }  // inline namespace SLUICE_ABI
