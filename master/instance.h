@@ -63,7 +63,7 @@ struct Instance {
     std::uint64_t records = 0, bytes = 0;
   };
   std::map<std::pair<std::uint32_t, std::uint32_t>, Read> reads;  // by source and partition, of this batch
-  std::uint32_t crashes = 0, lost = 0;
+  std::uint32_t crashes = 0;
   std::vector<std::tuple<const Template*, std::uint32_t, std::uint32_t>> failedTasks;  // how many of a stage
   std::string failure, failureSite;  // of the instance as a whole
   Moment started;

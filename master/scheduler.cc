@@ -10,7 +10,7 @@
 namespace sluice::master {
 namespace {
 
-constexpr std::uint32_t kLostLimit = 64;  // inputs of one instance reported lost before it is given up
+constexpr std::uint8_t kLostLimit = 64;  // times that inputs of one task are reported lost before its instance is given up
 
 // Where the Prepared or Failed of a Launch's task points to.
 RunPtr runOf(App& app, Instance& in, std::uint32_t k, std::uint32_t stageIndex, std::int64_t whenMs) {
@@ -219,7 +219,7 @@ Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed
       if (!kept || missing.partition() >= kept->parts.size()) continue;
       if (kept->parts[missing.partition()].state == PartState::kDone) lose(nullptr, *kept, missing.partition());
     }
-    if (++in.lost > kLostLimit) return Verdict::kFailed;
+    if (++part.lost > kLostLimit) return Verdict::kFailed;
   } else if (failed.domain() != proto::DOMAIN_CANCELLED) {  // killed on request: that is nobody's fault
     s.log(app, "task failed (" + failed.site() + ", partition " + std::to_string(failed.partition()) + ", attempt " +
                    std::to_string(failed.attempt()) + ", executor " + std::to_string(failed.executor()) + "): " + failed.message());

@@ -25,7 +25,7 @@ struct Part {
   std::uint32_t at = kNowhere;  // executor, by index
   std::uint32_t owner = 0;      // the instance whose task makes it, by serial
   std::uint16_t attempt = 0;    // of the newest task
-  std::uint8_t failures = 0;
+  std::uint8_t failures = 0, lost = 0;  // of its tasks: by themselves, and for what they should read
   PartState state = PartState::kAbsent;
   bool counted = false;  // its accumulators were
 };

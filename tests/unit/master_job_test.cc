@@ -1,4 +1,6 @@
 // Jobs: templates, results, retries, lost executors.
+#include <map>
+
 #include "tests/unit/master_fleet.h"
 
 namespace sluice::master {
@@ -229,6 +231,38 @@ TEST(MasterJob, RecomputesWhatIsReportedLost) {
   fleet.runJob(2, wordCount(11, true), false);
   EXPECT_TRUE(once);
   EXPECT_EQ(fleet.results(2), expected);
+}
+
+// An executor is lost: each task of a wide job finds that something is gone.
+TEST(MasterJob, ManyTasksMayLackWhatTheyRead) {
+  Fleet fleet;
+  PlanMaker p(17);
+  auto plan = p.output(p.step(p.reduce(p.step(p.constant(3)), 100))).plan;
+  std::map<std::uint32_t, int> tries;
+  fleet.fails = [&](std::uint64_t, const Stage& stage, std::int64_t, std::uint32_t partition, std::uint32_t) -> std::optional<proto::Failed> {
+    if (stage.sink != Stage::Sink::kOutput || tries[partition]++ != 0) return {};
+    proto::Failed failed;
+    failed.set_domain(proto::DOMAIN_LOST);
+    return failed;
+  };
+  fleet.runJob(1, plan);
+  EXPECT_EQ(tries.size(), 100u);
+  EXPECT_EQ(fleet.results(1).size(), 100u);
+}
+
+// Not without end.
+TEST(MasterJob, ATaskThatAlwaysLacksWhatItReadsFails) {
+  Fleet fleet;
+  int tries = 0;
+  fleet.fails = [&](std::uint64_t, const Stage& stage, std::int64_t, std::uint32_t partition, std::uint32_t) -> std::optional<proto::Failed> {
+    if (stage.sink != Stage::Sink::kOutput || partition != 0) return {};
+    ++tries;
+    proto::Failed failed;
+    failed.set_domain(proto::DOMAIN_LOST), failed.set_message("an input is not here");
+    return failed;
+  };
+  fleet.runJob(1, wordCount());
+  EXPECT_EQ(tries, 65);
 }
 
 TEST(MasterJob, OverlappingJobsShareCachedValues) {
