@@ -162,7 +162,9 @@ std::vector<PlanView::Input> PlanView::inputs(std::uint32_t id, std::int64_t whe
     const auto& edge = n.edges(e);
     std::uint32_t shifts = std::max(edge.shifts(), 1u);
     for (std::uint32_t k = 0; k < shifts; ++k) {
-      std::uint32_t i = shifts - 1 - k;  // a window gives its batches from the oldest on
+      // A window gives its batches from the oldest on; one that is changed by what enters and leaves counts from the newest.
+      bool oldestFirst = n.kind() == proto::NODE_UNION || n.kind() == proto::NODE_CONCAT || n.edges_size() == 1;
+      std::uint32_t i = oldestFirst ? shifts - 1 - k : k;
       std::int64_t at = whenMs - edge.first_shift_ms() - std::int64_t(i) * edge.shift_step_ms();
       const auto& parent = node(edge.parent());
       if (edge.exchange() != proto::EXCHANGE_NONE) {
