@@ -14,7 +14,13 @@
 
 #include "sluice/abi.h"
 
-#if defined(__SSE2__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// Sanitizers take what is read beside a text for an error.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SLUICE_SPLIT_WATCHED 1
+#endif
+#endif
+#if defined(__SSE2__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(SLUICE_SPLIT_WATCHED)
 #include <emmintrin.h>
 #define SLUICE_SPLIT_BLOCKS 1
 #endif
