@@ -14,6 +14,7 @@
 namespace sluice::testing {
 
 inline void everywhere(const std::function<void(const Context&)>& body) {
+  if (TablesTogether* together = TablesTogether::current()) return body(together->cluster().context());
   for (Shape shape : {Shape::kLocal1, Shape::kLocal4, Shape::kSimulated, Shape::kInProcess}) {
     SCOPED_TRACE(nameOf(shape));
     Cluster cluster(shape);

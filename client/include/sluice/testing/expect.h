@@ -1,5 +1,8 @@
 // Tables: an operator, what goes in and what must come out, run on several shapes of cluster and with faults midway.
 #pragma once
+#include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -34,6 +37,14 @@ struct How {
 namespace detail {
 
 SLUICE_EXPORT bool canHave(Shape shape, Midway midway);
+// A table without its types, for what is compiled once.
+struct Table {
+  int batches = 0;
+  std::function<void(Cluster&, const std::string& name)> define;  // its streams, collected under the name
+  std::function<void(const Cluster&, const std::string& name, const std::string& where)> check;
+};
+// Runs it as `how` says, or adds it to the tables that run together.
+SLUICE_EXPORT void runTable(Table table, const How& how, CallSite at);
 // Calls body(shape, midway, "local[4], nothing midway") for each; an Error that it throws is thrown again with that name before it. Fails if
 // there is none.
 SLUICE_EXPORT void everywhere(const How& how, CallSite at, const std::function<void(Shape, Midway, const std::string&)>& body);
@@ -53,22 +64,15 @@ template <class In, class Named = void, class Op>
 void expectBatches(const Batches<In>& in, Op op, const Batches<detail::given_t<Op, DStream<In>, Named>>& want, const How& how = {},
                    CallSite at = CallSite::here()) {
   using Out = detail::given_t<Op, DStream<In>, Named>;
-  detail::everywhere(how, at, [&](Shape shape, Midway midway, const std::string& where) {
-    Cluster cluster(shape, how.interval, how.conf);
-    std::string directory = how.checkpoint ? temporaryDirectory() : "";
-    auto define = [&](Cluster& c) {
-      if (how.checkpoint) c.streaming().checkpoint(directory);
-      c.collect("output", DStream<Out>(op(c.template input<In>(in, at))));
-    };
-    define(cluster);
-    int half = int(want.size()) / 2;
-    cluster.runBatches(half);
-    if (midway == Midway::kExecutorLoss) cluster.kill(1);
-    if (midway == Midway::kMasterRestart) cluster.restartMaster();
-    if (midway == Midway::kRestore) cluster.stopAndRestore(define);
-    cluster.runBatches(int(want.size()) - half);
-    expectEqual(cluster.collected<Out>("output"), want, how.ordered, where, at);
-  });
+  detail::Table table;
+  table.batches = int(want.size());
+  table.define = [in, op, at](Cluster& c, const std::string& name) mutable { c.collect(name, DStream<Out>(op(c.template input<In>(in, at)))); };
+  table.check = [want, ordered = how.ordered, at](const Cluster& c, const std::string& name, const std::string& where) {
+    Batches<Out> got = c.template collected<Out>(name);
+    if (got.size() > want.size()) got.erase(got.begin() + std::ptrdiff_t(want.size()), got.end());  // others went on
+    expectEqual(got, want, ordered, where, at);
+  };
+  detail::runTable(std::move(table), how, at);
 }
 // op: RDD<In> -> RDD<Out>; the records that it gives must be `want`. Midway and interval have no meaning here.
 //
@@ -84,6 +88,32 @@ void expectRecords(const Batch<In>& in, Op op, const Batch<detail::given_t<Op, R
     expectEqual<Out>({got}, {want}, how.ordered, where, at);
   });
 }
+
+// Tables that share one cluster, for shapes that take long to start: while it lives, expectBatches does not run its table but adds it here.
+// Shapes, midway and interval that a table names are of no effect then; how.conf must be standard. One at a time.
+//
+//   TablesTogether tables(Shape::kProcesses);
+//   expectBatches(…), expectBatches(…), …
+//   for (const std::string& wrong : tables.run(Midway::kExecutorLoss)) …
+class SLUICE_EXPORT TablesTogether {
+ public:
+  explicit TablesTogether(Shape shape, Duration interval = Seconds(1));
+  ~TablesTogether();
+  TablesTogether(const TablesTogether&) = delete;
+  // For batch jobs too.
+  Cluster& cluster();
+  std::size_t size() const;
+  // Runs all that were added, in one streaming context; kExecutorLoss: executor 1 is killed after the second batch. The tables that came
+  // out wrong, each with what differs. Throws the error of a batch.
+  std::vector<std::string> run(Midway midway = Midway::kNothing);
+  // The one that lives, or null.
+  static TablesTogether* current();
+
+ private:
+  friend void detail::runTable(detail::Table table, const How& how, CallSite at);
+  struct Body;
+  std::unique_ptr<Body> body_;
+};
 
 }  // namespace testing
 }  // namespace sluice
