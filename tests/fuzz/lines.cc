@@ -92,7 +92,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::require(builder.openBytes() == 0, "nothing is left open");
   std::string whole(text);
   if (!whole.empty() && whole.back() != '\n') whole += '\n';
-  fuzz::require(all == whole, "blocks hold the text, in order, and a last line end");
+  // A line that was cut in two at the very end has none.
+  fuzz::require(all == whole || (longLine && all == text), "blocks hold the text, in order, and a last line end");
   fuzz::require(told == found, "as many lines as were told");
   if (!longLine) fuzz::require(found == lines.size(), "no line is cut in two");
   return 0;
