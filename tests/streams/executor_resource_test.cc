@@ -213,8 +213,8 @@ TEST(ExecutorResource, OtherTypesUnderOneKeyAreRefused) {
     rdd.foreachPartition([](auto&) { executorResource("typed", [] { return std::string("x"); }); });
     std::string error = errorOf([&] { rdd.foreachPartition([](auto&) { executorResource("typed", [] { return 1; }); }); });
     EXPECT_EQ(error.rfind("foreachPartition at executor_resource_test.cc:", 0), 0u) << error;
-    EXPECT_NE(error.find("executorResource 'typed': it is a std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> > in this executor, and "
-                         "cannot be a int as well; use another key"),
+    EXPECT_NE(error.find("executorResource 'typed': it stands for the type std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> > in this "
+                         "executor, and is asked for as int; use another key"),
               std::string::npos)
         << error;
   });

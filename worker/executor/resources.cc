@@ -34,8 +34,8 @@ ResourceHost::Held& Resources::take(std::string_view key, const Type& type, cons
     if (it == pools_.end()) it = pools_.try_emplace(std::string(key)).first, it->second.type = type;
     Pool& pool = it->second;
     if (*pool.type.id != *type.id) {
-      throwError(ErrorKind::kIllegalState, named(key) + "it is a " + nameOf(pool.type) + " in this executor, and cannot be a " + nameOf(type) +
-                                               " as well; use another key");
+      throwError(ErrorKind::kIllegalState, named(key) + "it stands for the type " + nameOf(pool.type) + " in this executor, and is asked for as " + nameOf(type) +
+                                               "; use another key");
     }
     pool.idle = policy.idle;
     if (policy.shared) {
