@@ -127,10 +127,10 @@ void Values::sendGet(std::uint64_t request, const Fetch& fetch) {
       get->mutable_instance()->set_when_ms(waiters->second.front().task->scope);
     }
   } else {
-    const BlockId* id = std::get_if<BlockId>(&fetch.what);
-    get->mutable_block()->set_source(id->source);
-    get->mutable_block()->set_incarnation(id->incarnation);
-    get->mutable_block()->set_sequence(id->sequence);
+    const BlockId& block = std::get<BlockId>(fetch.what);
+    get->mutable_block()->set_source(block.source);
+    get->mutable_block()->set_incarnation(block.incarnation);
+    get->mutable_block()->set_sequence(block.sequence);
   }
   control_.send({Role::kExecutor, fetch.peer}, std::move(envelope));
 }
