@@ -64,7 +64,7 @@ template <class Self> class RunJobs {
     using R = std::remove_cvref_t<std::invoke_result_t<const Evaluate&, const Results&, int>>;
     checkApproximation("runApproximateJob", timeoutMs, 0);
     return approximate<R>(node<T>(rdd, std::move(f), "runApproximateJob", at), Duration(timeoutMs), "runApproximateJob", at,
-                          [evaluate = std::move(evaluate)](const JobRows& rows) { return evaluate(decodeAll<ResultOf<T, F>>(rows), int(rows.partitions())); });
+                          [evaluate = std::move(evaluate)](const JobRows& rows, SampleOf) { return evaluate(decodeAll<ResultOf<T, F>>(rows), int(rows.partitions())); });
   }
 
  private:
