@@ -7,11 +7,12 @@
 #include <set>
 #include <vector>
 
+#include "sluice/abi.h"
 #include "worker/executor/control.h"
 
 namespace sluice::executor {
 
-class Broadcasts {
+class SLUICE_INTERNAL Broadcasts {
  public:
   explicit Broadcasts(Control& control) : control_(control) {}
 
