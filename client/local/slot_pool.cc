@@ -11,6 +11,8 @@ thread_local SlotPool::Caller* caller = nullptr;  // the innermost of this threa
 constexpr double kWorthWakingUs = 50;
 constexpr std::uint64_t kWorthWakingBytes = 64 * 1024;
 constexpr std::size_t kRememberedKinds = 4096;
+constexpr auto kGrace = std::chrono::milliseconds(2);
+constexpr auto kActive = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -30,7 +32,9 @@ void SlotPool::submit(Work work) {
   if (stopped_) return;
   bool leave = caller && caller->takes(work) && (queue_.empty() || !worthWaking(work));
   queue_.push_back(std::move(work));
-  if (!leave) wakeLocked();
+  if (!leave) return wakeLocked();
+  left_ = Clock::now();
+  if (queue_.size() > 1 && !watching_ && !std::exchange(watcherDue_, true)) wakeLocked();
 }
 
 void SlotPool::wakeForLeft() {
@@ -95,7 +99,9 @@ void SlotPool::helper() {
   std::unique_lock lock(mutex_);
   for (;;) {
     Work work;
+    watcherDue_ = false;
     if (takeLocked(work, std::nullopt)) {
+      if (!queue_.empty() && !watching_) wakeLocked();  // this one may be long, too
       lock.unlock();
       double us = timed(work.run);
       finish(work, us);
@@ -105,9 +111,22 @@ void SlotPool::helper() {
     }
     if (stopped_) return;
     ++idle_;
-    wake_.wait(lock);
+    waitAsHelper(lock);
     --idle_;
   }
+}
+
+void SlotPool::waitAsHelper(std::unique_lock<std::mutex>& lock) {
+  if (watching_) return wake_.wait(lock);
+  watching_ = true;
+  while (Clock::now() - left_ < kActive) {
+    bool timedOut = wake_.wait_for(lock, kGrace) == std::cv_status::timeout;
+    if (timedOut && queue_.empty() && !stopped_) continue;
+    watching_ = false;
+    return;
+  }
+  watching_ = false;
+  wake_.wait(lock);
 }
 
 int SlotPool::drop(std::uint32_t executor) {

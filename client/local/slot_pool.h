@@ -1,5 +1,6 @@
 // The slots of an in-process cluster. A thread that waits for a job runs tasks itself; helpers are woken for work worth waking them.
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -50,6 +51,7 @@ class SLUICE_INTERNAL SlotPool {
   void wakeForLeft();
 
  private:
+  using Clock = std::chrono::steady_clock;
   struct Kind {
     double usEach = -1;  // moving average; < 0: unknown
   };
@@ -58,6 +60,7 @@ class SLUICE_INTERNAL SlotPool {
   bool worthWaking(const Work& work);
   void wakeLocked();
   void helper();
+  void waitAsHelper(std::unique_lock<std::mutex>& lock);
 
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -66,6 +69,9 @@ class SLUICE_INTERNAL SlotPool {
   int slots_;
   int idle_ = 0, threads_ = 0, maxThreads_;
   bool stopped_ = false;
+  bool watcherDue_ = false;  // a helper was woken that will, when it has nothing to run
+  bool watching_ = false;    // a helper looks up every 2 ms: what was left to a caller may wait for a task of its that is not short
+  Clock::time_point left_{};  // when something was last left to a caller
   absl::flat_hash_map<std::uint64_t, Kind> kinds_;
   std::vector<std::thread> helpers_;
 };

@@ -41,6 +41,24 @@ TEST(SlotPool, AThreadThatWaitsForAJobRunsItsTasks) {
   EXPECT_FALSE(pool.runOne(Lent::toJob(1)));
 }
 
+// Tasks of a kind that was short may be left to the thread that waits; one of them may be long, and need the others.
+TEST(SlotPool, WhatIsLeftToAThreadThatIsHeldUpIsTaken) {
+  SlotPool pool(1, 4);
+  std::atomic<int> arrived = 0;
+  SlotPool::Caller here(Lent::toJob(1));
+  pool.submit({0, 0, -1, 0, [] {}});
+  EXPECT_TRUE(pool.runOne(Lent::toJob(1)));  // this kind is short
+  for (int i = 0; i < 3; ++i) {
+    pool.submit({0, 0, -1, 0, [&] {
+                   ++arrived;
+                   arrived.notify_all();
+                   for (int now = arrived; now < 3; now = arrived) arrived.wait(now);
+                 }});
+  }
+  EXPECT_TRUE(pool.runOne(Lent::toJob(1)));
+  EXPECT_EQ(arrived, 3);
+}
+
 TEST(SlotPool, WhatAThreadMayNotRunIsNotLeftToIt) {
   SlotPool pool(1, 2);
   std::atomic<bool> ran = false;
