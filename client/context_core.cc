@@ -167,6 +167,8 @@ std::uint64_t ContextCore::addBroadcast(std::string_view bytes, std::string_view
   std::uint64_t id = XXH3_64bits_withSeed(bytes.data(), bytes.size(), XXH3_64bits(type.data(), type.size()));
   {
     std::lock_guard lock(mutex_);
+    // What was destroyed stays so: executors have dropped it, and know the captures that name it.
+    while (destroyedBroadcasts_.contains(id)) id = XXH3_64bits(&id, sizeof(id));
     if (++broadcastUses_[id] == 1) broadcasts_.push_back(id);
   }
   driver_->share(id, Bytes::of(std::string(bytes)));
@@ -179,6 +181,7 @@ void ContextCore::dropBroadcast(std::uint64_t id) {
     auto uses = broadcastUses_.find(id);
     if (uses == broadcastUses_.end() || --uses->second > 0) return;
     broadcastUses_.erase(uses);
+    destroyedBroadcasts_.insert(id);
     std::erase(broadcasts_, id);
   }
   if (!stopped_) driver_->unshare(id);

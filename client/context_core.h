@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -84,6 +85,7 @@ class SLUICE_INTERNAL ContextCore {
   TemplateTable templates_;
   std::vector<std::uint64_t> broadcasts_;  // each once
   std::map<std::uint64_t, int> broadcastUses_;
+  std::set<std::uint64_t> destroyedBroadcasts_;
   std::map<std::uint32_t, PersistentRDD> kept_;
 };
 
