@@ -211,6 +211,9 @@ void Broadcasts::onGet(Peer from, const proto::Get& get) {
   }
   if (!value.fetching) return answer(from, get.request(), {});
   if (value.blocks[block].here) return answer(from, get.request(), blockOf(value, block));
+  // Those with lower numbers do not wait for those with higher ones, so that nobody waits in a circle: after unpersist each takes the others for
+  // holders, and none of them is one.
+  if (from.id < control_.options.executor.value) return answer(from, get.request(), {});
   parked_.push_back({from, get.request(), get.broadcast(), block});
 }
 
