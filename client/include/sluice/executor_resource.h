@@ -1,15 +1,22 @@
 // Resources that functions of the application use in tasks, and that outlive the task: connections, clients, loaded models. Each executor keeps
 // its own, by key, makes them when they are first asked for, and closes (deletes) them when nobody has used them for a while, or when it ends.
 //
-//   records.foreachPartition([](auto& records) {
-//     auto connection = sluice::executorResource("orders-db", [] { return Connection("db:5432"); });
-//     for (auto& record : records) {
-//       if (!connection->send(record)) {
-//         connection.discard();  // the next one who asks gets a new one
-//         throw std::runtime_error("the connection broke");
+//   #include <sluice/executor_resource.h>
+//   struct Connection {
+//     explicit Connection(const char* address) { std::printf("connected to %s\n", address); }
+//     bool send(const std::string& order) { return std::printf("%s\n", order.c_str()) > 0; }
+//   };
+//   void sendAll(const sluice::RDD<std::string>& orders) {
+//     orders.foreachPartition([](auto& records) {
+//       auto connection = sluice::executorResource("orders-db", [] { return Connection("db:5432"); });
+//       for (const auto& order : records) {
+//         if (!connection->send(order)) {
+//           connection.discard();  // the next one who asks gets a new one
+//           throw std::runtime_error("the connection broke");
+//         }
 //       }
-//     }
-//   });  // goes back here: the next task of this executor goes on with it
+//     });  // goes back here: the next task of this executor goes on with it
+//   }
 //
 // In local mode, too, each executor has its own.
 #pragma once

@@ -92,9 +92,9 @@ void expectRecords(const Batch<In>& in, Op op, const Batch<detail::given_t<Op, R
 // Tables that share one cluster, for shapes that take long to start: while it lives, expectBatches does not run its table but adds it here.
 // Shapes, midway and interval that a table names are of no effect then; how.conf must be standard. One at a time.
 //
-//   TablesTogether tables(Shape::kProcesses);
-//   expectBatches(…), expectBatches(…), …
-//   for (const std::string& wrong : tables.run(Midway::kExecutorLoss)) …
+//   sluice::testing::TablesTogether tables(sluice::testing::Shape::kProcesses);
+//   sluice::testing::expectBatches<int, int>({{1}, {2}}, [](const auto& s) { return s.filter([](int x) { return x > 1; }); }, {{}, {2}});
+//   for (const std::string& wrong : tables.run(sluice::testing::Midway::kExecutorLoss)) std::fprintf(stderr, "%s\n", wrong.c_str());
 class SLUICE_EXPORT TablesTogether {
  public:
   explicit TablesTogether(Shape shape, Duration interval = Seconds(1));
