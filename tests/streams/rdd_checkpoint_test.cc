@@ -116,7 +116,10 @@ TEST(RddCheckpoint, KeepsThePartitioner) {
       EXPECT_EQ(sorted(joined.collect()), (std::vector<std::pair<int, std::pair<int, int>>>{{0, {4, 4}}, {1, {4, 4}}, {2, {4, 4}}, {3, {4, 4}}, {4, {4, 4}}}));
       EXPECT_EQ(counts.lookup(3), (std::vector<int>{4}));
       auto read = sc.checkpointFile<std::pair<int, int>>(*counts.getCheckpointFile());
-      EXPECT_EQ(read.partitioner(), partitioner);
+      // The default number may have become another one since the driver was told of it; then the files lie in no known way.
+      bool known = named != 0 || counts.getNumPartitions() == int(sc.defaultParallelism());
+      if (known) EXPECT_EQ(read.partitioner(), partitioner);
+      else EXPECT_FALSE(read.partitioner());
       EXPECT_EQ(read.lookup(3), (std::vector<int>{4}));
       std::ofstream(*counts.getCheckpointFile() + "/_partitioner") << "of another hash\n";
       EXPECT_FALSE((sc.checkpointFile<std::pair<int, int>>(*counts.getCheckpointFile()).partitioner()));

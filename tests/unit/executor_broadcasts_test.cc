@@ -133,6 +133,7 @@ TEST_F(Shared, EachBeginsElsewhere) {
   std::set<std::uint64_t> seen;
   for (const auto& get : asked()) {
     if (seen.insert(get.executor).second) firsts.insert(get.block);
+    answer(get, blocks.at(get.block));
   }
   EXPECT_GT(firsts.size(), 1u);
   serve();
