@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "client/context_core.h"
+#include "client/log.h"
 #include "client/stream_core.h"
 
 namespace sluice {
@@ -70,7 +71,9 @@ void stopWatched() {
   if (!context) return;
   if (StreamRef stream = StreamCore::activeOf(context.get())) {
     try {
-      stream->stop(false, context->settings().get(sluice::conf::kStopGracefullyOnShutdown));
+      bool gracefully = context->settings().get(sluice::conf::kStopGracefullyOnShutdown);
+      if (gracefully) logLine(LogLevel::kInfo, "the stream stops when what it has received is processed; a second signal ends it now");
+      stream->stop(false, gracefully);
     } catch (...) {  // the waiter is told of it
     }
   } else {

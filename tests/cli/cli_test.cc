@@ -3,8 +3,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/cluster/program.h"
@@ -246,6 +248,12 @@ TEST(Application, TheFirstSignalLetsAStreamFinish) {
 TEST(Application, TheSecondSignalEndsItNow) {
   SlowStream stream("60000");
   stream.driver.signal(SIGTERM);
+  // Two at once would be one.
+  auto told = [&] {
+    auto errors = stream.driver.errors();
+    return std::any_of(errors.begin(), errors.end(), [](const std::string& line) { return line.find("a second signal ends it now") != std::string::npos; });
+  };
+  while (!told()) std::this_thread::yield();
   stream.driver.signal(SIGTERM);
   EXPECT_EQ(stream.driver.wait(), 128 + SIGTERM) << stream.driver.describe();
 }
