@@ -22,7 +22,8 @@ constexpr const char* kTables =
     // On clusters of their own, in this process:
     "-Transformations.ShufflesOfAStreamHaveTheDefaultParallelismUnlessTheyName:Windows.LengthMustBeAMultiple:WindowEdges.PersistIsForTheParent:"
     "WindowEdges.BothDurationsMustBeMultiples:WindowEdges.InverseFormsNeedACheckpointDirectory:WindowEdges.InverseEqualsNaiveForEverySlide:"
-    "State.BeginsWithAnRdd:State.NeedsACheckpointDirectory:EventTime.TwoSourcesHaveAWatermarkOfTheirOwn:"
+    "State.BeginsWithAnRdd:State.NeedsACheckpointDirectory:State.OfAnotherNumberOfPartitionsIsNotRestored:"
+    "State.ThatTheApplicationDoesNotHaveIsNotDropped:Transformations.RepartitionGivesExactlySoMany:EventTime.TwoSourcesHaveAWatermarkOfTheirOwn:"
     "MapWithState.InitialStateIsThereFromTheFirstBatch:MapWithState.ErrorsSayWhatWasDone:MapWithState.StateOfAnotherTypeIsNotRestored:"
     "MapWithState.NothingIsChangedWhileTimingOut:MapWithState.TheStateStoreIsOneOfTwo:RddSets.ZipInsideTransform:"
     // With settings of their own:
