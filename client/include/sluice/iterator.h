@@ -10,6 +10,32 @@
 namespace sluice {
 inline namespace SLUICE_ABI {
 
+namespace detail {
+
+// For range-based for over records that are gone through once: where `of` stands. Of has hasNext(), and current() and skip() for us.
+template <class Of, class T> class RecordPosition {
+ public:
+  using value_type = T;
+  using difference_type = std::ptrdiff_t;
+  using reference = T&;
+  using pointer = T*;
+  using iterator_category = std::input_iterator_tag;
+  explicit RecordPosition(Of* of) : of_(of) {}
+  T& operator*() const { return of_->current(); }
+  T* operator->() const { return &of_->current(); }
+  RecordPosition& operator++() {
+    of_->skip();
+    return *this;
+  }
+  void operator++(int) { of_->skip(); }
+  friend bool operator==(const RecordPosition& position, std::default_sentinel_t) { return !position.of_->hasNext(); }
+
+ private:
+  Of* of_;
+};
+
+}  // namespace detail
+
 // A record is valid until the next one is asked for; views in it as long as the task. One pass only.
 //
 //   numbers.mapPartitions([](sluice::Iterator<int>& records) {
@@ -37,30 +63,15 @@ template <class T> class Iterator {
     return std::move(chunk_.as<T>()[at_++]);
   }
 
-  class Position {
-   public:
-    using value_type = T;
-    using difference_type = std::ptrdiff_t;
-    using reference = T&;
-    using pointer = T*;
-    using iterator_category = std::input_iterator_tag;
-    explicit Position(Iterator* records) : records_(records) {}
-    T& operator*() const { return records_->chunk_.template as<T>()[records_->at_]; }
-    T* operator->() const { return &**this; }
-    Position& operator++() {
-      ++records_->at_;
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const Position& position, std::default_sentinel_t) { return !position.records_->hasNext(); }
-
-   private:
-    Iterator* records_;
-  };
+  using Position = detail::RecordPosition<Iterator, T>;
   Position begin() { return Position(this); }
   std::default_sentinel_t end() const { return {}; }
 
  private:
+  friend Position;
+  T& current() { return chunk_.as<T>()[at_]; }
+  void skip() { ++at_; }
+
   Cursor* cursor_;
   Chunk chunk_;
   std::size_t at_ = 0;

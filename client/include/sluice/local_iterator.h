@@ -7,6 +7,7 @@
 
 #include "sluice/abi.h"
 #include "sluice/error.h"
+#include "sluice/iterator.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -54,30 +55,15 @@ template <class T> class LocalIterator {
     return std::move(records_[at_++]);
   }
 
-  class Position {
-   public:
-    using value_type = T;
-    using difference_type = std::ptrdiff_t;
-    using reference = T&;
-    using pointer = T*;
-    using iterator_category = std::input_iterator_tag;
-    explicit Position(LocalIterator* records) : of_(records) {}
-    T& operator*() const { return of_->records_[of_->at_]; }
-    T* operator->() const { return &**this; }
-    Position& operator++() {
-      ++of_->at_;
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const Position& position, std::default_sentinel_t) { return !position.of_->hasNext(); }
-
-   private:
-    LocalIterator* of_;
-  };
+  using Position = detail::RecordPosition<LocalIterator, T>;
   Position begin() { return Position(this); }
   std::default_sentinel_t end() const { return {}; }
 
  private:
+  friend Position;
+  T& current() { return records_[at_]; }
+  void skip() { ++at_; }
+
   detail::PartitionReader<T>* reader_ = nullptr;
   std::vector<T> records_;
   std::size_t at_ = 0;
