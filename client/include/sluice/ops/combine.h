@@ -47,6 +47,44 @@ template <class K, class C> class SLUICE_HIDDEN TableOutput {
   std::size_t at_ = 0;
 };
 
+// Values of each key combined as they come, and what that holds.
+template <class K, class V, class C, class Create, class MergeV> class SLUICE_HIDDEN CombiningTable {
+ public:
+  CombiningTable(Create create, MergeV merge) : create_(std::move(create)), merge_(std::move(merge)) {}
+
+  template <class Key> void add(Key& key, V& value) {
+    // What becomes of a value is not known where C does not tell: as if it was kept.
+    if constexpr (!std::is_trivially_destructible_v<C> && !KnowsItsMemory<C>) held_ += sizeof(V) + heldBytes(value);
+    table_.upsert(key, [&] { return created(value); }, [&](C& sum) { merge(sum, value); });
+  }
+  std::size_t memory() const { return table_.memory() + held_; }
+  // Fills a chunk with pairs; true if there are more.
+  bool fill(Chunk& out) { return output_.fill(table_, out); }
+  void restart() {
+    output_.restart();
+    table_.clear();
+    held_ = 0;
+  }
+
+ private:
+  C created(V& value) {
+    C sum = createFrom<C>(create_, value);
+    if constexpr (KnowsItsMemory<C>) held_ += sum.memory();
+    return sum;
+  }
+  void merge(C& sum, V& value) {
+    if constexpr (KnowsItsMemory<C>) held_ -= sum.memory();
+    sum = mergeInto<C>(merge_, sum, value);
+    if constexpr (KnowsItsMemory<C>) held_ += sum.memory();
+  }
+
+  Create create_;
+  MergeV merge_;
+  KeyTable<K, C> table_;
+  TableOutput<K, C> output_;
+  std::size_t held_ = 0;
+};
+
 // Map side: pair<K, V> -> pair<owned K, C>. Emits when the input ends, and before whenever the table outgrows the task's share.
 template <class K, class V, class C, class Create, class MergeV>
 class SLUICE_HIDDEN Combine : public StepOperator, public Ships<Combine<K, V, C, Create, MergeV>, OpDesc::Form::kStep, Create, MergeV> {
@@ -55,13 +93,13 @@ class SLUICE_HIDDEN Combine : public StepOperator, public Ships<Combine<K, V, C,
  public:
   using Record = std::pair<Key, C>;
   static OpRef of(Create create, MergeV merge) { return Combine::ship(create, merge); }
-  Combine(Create create, MergeV merge) : create_(std::move(create)), merge_(std::move(merge)) {}
+  Combine(Create create, MergeV merge) : table_(std::move(create), std::move(merge)) {}
 
   Step process(Chunk in, Chunk& out, TaskContext& task) override {
     out = {};
     if (!emitting_) {
       add(in, task);
-      if (table_.memory() + held_ <= task.memoryShare()) return Step::kNeedInput;
+      if (table_.memory() <= task.memoryShare()) return Step::kNeedInput;
       emitting_ = true;
     }
     return emit(out) ? Step::kHaveMore : Step::kNeedInput;
@@ -74,40 +112,20 @@ class SLUICE_HIDDEN Combine : public StepOperator, public Ships<Combine<K, V, C,
     auto* records = in.as<std::pair<K, V>>();
     std::size_t i = 0;
     try {
-      for (; i < in.size; ++i) {
-        V& value = records[i].second;
-        if constexpr (!std::is_trivially_destructible_v<C> && !KnowsItsMemory<C>) held_ += heldBytes(value);
-        table_.upsert(records[i].first, [&] { return created(value); }, [&](C& sum) { merge(sum, value); });
-      }
+      for (; i < in.size; ++i) table_.add(records[i].first, records[i].second);
     } catch (...) {
       task.failedAt(i);
       throw;
     }
   }
-  C created(V& value) {
-    C sum = createFrom<C>(create_, value);
-    if constexpr (KnowsItsMemory<C>) held_ += sum.memory();
-    return sum;
-  }
-  void merge(C& sum, V& value) {
-    if constexpr (KnowsItsMemory<C>) held_ -= sum.memory();
-    sum = mergeInto<C>(merge_, sum, value);
-    if constexpr (KnowsItsMemory<C>) held_ += sum.memory();
-  }
   bool emit(Chunk& out) {
-    if (output_.fill(table_, out)) return true;
-    output_.restart();
-    table_.clear();
-    held_ = 0;
+    if (table_.fill(out)) return true;
+    table_.restart();
     emitting_ = false;
     return false;
   }
 
-  Create create_;
-  MergeV merge_;
-  KeyTable<Key, C> table_;
-  TableOutput<Key, C> output_;
-  std::size_t held_ = 0;
+  CombiningTable<Key, V, C, Create, MergeV> table_;
   bool emitting_ = false;
 };
 

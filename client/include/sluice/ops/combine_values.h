@@ -15,48 +15,26 @@ class SLUICE_HIDDEN CombineValues : public PullOperator, public Ships<CombineVal
   using Record = std::pair<K, C>;
   using Input = std::pair<view_t<K>, V>;
   static OpRef of(Create create, MergeV merge) { return CombineValues::ship(create, merge); }
-  CombineValues(Create create, MergeV merge) : create_(std::move(create)), merge_(std::move(merge)) {}
+  CombineValues(Create create, MergeV merge) : table_(std::move(create), std::move(merge)) {}
 
   bool next(Cursor* const* inputs, std::size_t count, Chunk& out, TaskContext& task) override {
     if (!std::exchange(read_, true)) {
       for (std::size_t input = 0; input < count; ++input) {
         Chunk in;
         while (inputs[input]->next(in)) {
-          add(in);
-          if (!holding_.now(task, table_.memory() + held_)) throwKeysTooLarge();
+          auto* records = in.as<Input>();
+          for (std::size_t i = 0; i < in.size; ++i) table_.add(records[i].first, records[i].second);
+          if (!holding_.now(task, table_.memory())) throwKeysTooLarge();
         }
       }
     }
-    output_.fill(table_, out);
+    table_.fill(out);
     return out.size != 0;
   }
 
  private:
-  void add(Chunk in) {
-    auto* records = in.as<Input>();
-    for (std::size_t i = 0; i < in.size; ++i) {
-      V& value = records[i].second;
-      if constexpr (!std::is_trivially_destructible_v<C> && !KnowsItsMemory<C>) held_ += sizeof(V) + heldBytes(value);
-      table_.upsert(records[i].first, [&] { return created(value); }, [&](C& sum) { merge(sum, value); });
-    }
-  }
-  C created(V& value) {
-    C sum = createFrom<C>(create_, value);
-    if constexpr (KnowsItsMemory<C>) held_ += sum.memory();
-    return sum;
-  }
-  void merge(C& sum, V& value) {
-    if constexpr (KnowsItsMemory<C>) held_ -= sum.memory();
-    sum = mergeInto<C>(merge_, sum, value);
-    if constexpr (KnowsItsMemory<C>) held_ += sum.memory();
-  }
-
-  Create create_;
-  MergeV merge_;
   Holding holding_;
-  KeyTable<K, C> table_;
-  TableOutput<K, C> output_;
-  std::size_t held_ = 0;
+  CombiningTable<K, V, C, Create, MergeV> table_;
   bool read_ = false;
 };
 
