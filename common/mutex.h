@@ -4,6 +4,7 @@
 #pragma once
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 
 #include "absl/base/thread_annotations.h"  // has three of these names, too
@@ -79,6 +80,13 @@ class CondVar {
     auto when = std::chrono::system_clock::time_point(
         std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::microseconds(at.us)));
     bool woken = condition_.wait_until(lock, when) == std::cv_status::no_timeout;
+    lock.release();
+    return woken;
+  }
+  // False: the time is up.
+  bool waitFor(Mutex& mutex, std::int64_t microseconds) REQUIRES(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    bool woken = condition_.wait_for(lock, std::chrono::microseconds(microseconds)) == std::cv_status::no_timeout;
     lock.release();
     return woken;
   }

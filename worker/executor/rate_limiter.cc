@@ -9,7 +9,6 @@ namespace sluice::executor {
 namespace {
 
 constexpr double kBurstSeconds = 0.1;
-constexpr std::int64_t kLongestWaitUs = 100'000;  // how soon a stop is noticed
 
 std::int64_t monotonicUs() {
   timespec at;
@@ -17,21 +16,16 @@ std::int64_t monotonicUs() {
   return std::int64_t(at.tv_sec) * 1'000'000 + at.tv_nsec / 1000;
 }
 
-void waitUs(std::int64_t microseconds) {
-  timespec for_{microseconds / 1'000'000, microseconds % 1'000'000 * 1000};
-  ::clock_nanosleep(CLOCK_MONOTONIC, 0, &for_, nullptr);
-}
-
 }  // namespace
 
-RateLimiter::RateLimiter(double recordsPerSecond, Clock clock, Wait wait)
-    : rate_(recordsPerSecond), clock_(clock ? std::move(clock) : Clock(&monotonicUs)), wait_(wait ? std::move(wait) : Wait(&waitUs)) {
+RateLimiter::RateLimiter(double recordsPerSecond, Wait wait, Clock clock)
+    : rate_(recordsPerSecond), wait_(std::move(wait)), clock_(clock ? std::move(clock) : Clock(&monotonicUs)) {
   if (rate_ <= 0) return;
   filledUs_ = clock_();
 }
 
 // More than the bucket holds passes when it is full, and is owed.
-void RateLimiter::take(std::size_t n, const std::function<bool()>& stopped) {
+void RateLimiter::take(std::size_t n) {
   if (rate_ <= 0) return;
   const double most = std::max(rate_ * kBurstSeconds, 1.0);
   for (;;) {
@@ -48,8 +42,7 @@ void RateLimiter::take(std::size_t n, const std::function<bool()>& stopped) {
       }
       missingUs = std::int64_t((needed - tokens_) / rate_ * 1e6) + 1;
     }
-    if (stopped()) return;
-    wait_(std::min(missingUs, kLongestWaitUs));
+    if (!wait_(missingUs)) return;
   }
 }
 

@@ -13,17 +13,18 @@ namespace sluice::executor {
 class SLUICE_INTERNAL RateLimiter {
  public:
   using Clock = std::function<std::int64_t()>;                 // microseconds, never going back
-  using Wait = std::function<void(std::int64_t microseconds)>;
-  // 0 or less: no limit. The clock and the wait are the system's unless said.
-  explicit RateLimiter(double recordsPerSecond, Clock clock = {}, Wait wait = {});
+  // So long, or less; false, and at once, when it does not matter any more.
+  using Wait = std::function<bool(std::int64_t microseconds)>;
+  // 0 or less: no limit. The clock is the system's unless said.
+  RateLimiter(double recordsPerSecond, Wait wait, Clock clock = {});
 
-  // Returns once n records may pass, or stopped() says that it does not matter any more.
-  void take(std::size_t n, const std::function<bool()>& stopped);
+  // Returns once n records may pass, or the wait says that it does not matter.
+  void take(std::size_t n);
 
  private:
   const double rate_;
-  const Clock clock_;
   const Wait wait_;
+  const Clock clock_;
   Mutex mutex_;
   double tokens_ GUARDED_BY(mutex_) = 0;
   std::int64_t filledUs_ GUARDED_BY(mutex_) = 0;

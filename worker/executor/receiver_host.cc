@@ -55,6 +55,12 @@ void ReceiverHost::waitForRoom() {
   while (phase_ != Phase::kStopped && waitingBytes_ > 0 && waitingBytes_ + builder_.openBytes() >= mostWaiting_) changed_.wait(mutex_);
 }
 
+bool ReceiverHost::waitWhileRunning(std::int64_t microseconds) {
+  MutexLock lock(mutex_);
+  if (phase_ == Phase::kRunning) changed_.waitFor(mutex_, microseconds);
+  return phase_ == Phase::kRunning;
+}
+
 // Puts something in and tells the strand of the first block that is ready.
 template <class Add> void ReceiverHost::add(Add put) {
   bool ready;
@@ -73,7 +79,7 @@ void ReceiverHost::end(std::string_view why) {
 }
 
 void ReceiverHost::addRows(std::string_view rows, std::size_t n) {
-  rate_.take(n, [this] { return stopped(); });
+  rate_.take(n);
   add([&]() NO_THREAD_SAFETY_ANALYSIS {
     waitForRoom();
     builder_.addRows(rows, n);

@@ -30,7 +30,8 @@ class SLUICE_INTERNAL ReceiverHost final : public BlockSink {
   };
   // recordsPerSecond 0: no limit.
   ReceiverHost(Events events, std::size_t mostWaitingBytes, Duration restartDelay, double recordsPerSecond, Facts facts)
-      : events_(std::move(events)), facts_(facts), mostWaiting_(mostWaitingBytes), restartDelay_(restartDelay), rate_(recordsPerSecond) {}
+      : events_(std::move(events)), facts_(facts), mostWaiting_(mostWaitingBytes), restartDelay_(restartDelay),
+        rate_(recordsPerSecond, [this](std::int64_t microseconds) { return waitWhileRunning(microseconds); }) {}
 
   // The body of the thread: the receiver, started again after each restart, until stop(). `make` may throw; user code runs in it.
   void run(const std::function<std::unique_ptr<ReceiverBase>()>& make);
@@ -59,6 +60,7 @@ class SLUICE_INTERNAL ReceiverHost final : public BlockSink {
  private:
   enum class Phase : std::uint8_t { kRunning, kRestarting, kResumed, kStopped };
   void waitForRoom() REQUIRES(mutex_);
+  bool waitWhileRunning(std::int64_t microseconds);
   template <class Add> void add(Add put);
 
   const Events events_;
