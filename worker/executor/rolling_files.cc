@@ -1,9 +1,7 @@
 #include "worker/executor/rolling_files.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,6 +15,7 @@
 #include "common/process.h"
 #include "sluice/error.h"
 #include "worker/executor/directories.h"
+#include "worker/executor/file_lock.h"
 
 namespace sluice::executor {
 
@@ -24,8 +23,7 @@ namespace {
 
 constexpr const char* kRecordName = ".rolling";
 constexpr const char* kLockName = ".rolling-lock";
-constexpr int kLockTries = 1500;
-constexpr long kLockWaitNs = 20'000'000;
+constexpr Duration kLongestWait = Seconds(30);
 
 std::string openName(const std::string& file) { return "." + file; }
 
@@ -45,14 +43,13 @@ class RollingDirectory {
  public:
   RollingDirectory(const proto::Publish::Rolling& rolling, std::int64_t whenMs) : rolling_(rolling), whenMs_(whenMs), path_(rolling.directory()) {
     makeDirectories(path_);
-    lock();
+    lock_ = lockFile(at(kLockName), kLongestWait);
     load();
   }
   void append();
 
  private:
   std::string at(const std::string& name) const { return path_ + "/" + name; }
-  void lock();
   void load();
   void save();
   void nameFinished();
@@ -69,17 +66,6 @@ class RollingDirectory {
   OwnedFd lock_;
   RollingRecord record_;
 };
-
-void RollingDirectory::lock() {
-  lock_ = OwnedFd(::open(at(kLockName).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (!lock_) throwErrno("cannot open", at(kLockName));
-  for (int tries = 0; ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
-    if (errno != EWOULDBLOCK && errno != EINTR) throwErrno("cannot lock", at(kLockName));
-    if (tries == kLockTries) throwError(ErrorKind::kUnavailable, path_ + " is being written by another process, which does not let go of " + kLockName);
-    timespec wait{0, kLockWaitNs};
-    ::nanosleep(&wait, nullptr);
-  }
-}
 
 void RollingDirectory::load() {
   OwnedFd file(::open(at(kRecordName).c_str(), O_RDONLY | O_CLOEXEC));
