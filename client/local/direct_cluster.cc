@@ -337,6 +337,7 @@ void DirectCluster::settle() {
   for (;;) {
     while (slots_->runOne(std::nullopt)) {
     }
+    strand_.drain();  // another thread may be at what begins more
     std::unique_lock lock(backgroundMutex_);
     if (underWay_ == 0) return;
     slots_->wakeForLeft();

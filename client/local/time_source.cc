@@ -74,6 +74,7 @@ void ManualTime::advance(Duration by) {
     target = now_ + by;
   }
   for (;;) {
+    strand_->drain();  // another thread may be at what arms a timer
     TimerTable::Key key;
     {
       MutexLock lock(mutex_);
