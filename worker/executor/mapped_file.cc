@@ -18,7 +18,7 @@ constexpr std::ptrdiff_t kPage = 4096;
 constexpr std::size_t kWindow = 2 << 20;
 }  // namespace
 
-MappedFile::MappedFile(const std::string& path, std::int64_t from) {
+MappedFile::MappedFile(const std::string& path, std::int64_t from) : path_(path) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat facts {};
   if (fd < 0 || ::fstat(fd, &facts) != 0) {
@@ -38,10 +38,12 @@ MappedFile::MappedFile(const std::string& path, std::int64_t from) {
   ::close(fd);
   if (map == MAP_FAILED) throwError(ErrorKind::kUnavailable, "cannot map " + path + ": " + std::strerror(why));
   map_ = static_cast<char*>(map);
+  guard_.emplace(map_, mapped_, path_);
   gone_ = ready_ = map_;
 }
 
 MappedFile::~MappedFile() {
+  guard_.reset();
   if (map_) ::munmap(map_, mapped_);
 }
 

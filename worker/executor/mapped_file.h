@@ -1,11 +1,14 @@
 // A file's bytes, mapped. Pages are brought in ahead of the reader and let go behind it: what points into them stays good (they come
-// back from the page cache), and a long file takes no memory of its own.
+// back from the page cache), and a long file takes no memory of its own. If somebody cuts the file meanwhile, what is gone reads as
+// zeros, and takeCutFile() names it.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "sluice/abi.h"
+#include "worker/executor/map_guard.h"
 
 namespace sluice::executor {
 
@@ -28,12 +31,14 @@ class SLUICE_INTERNAL MappedFile {
   void letGo();
 
  private:
+  const std::string path_;
   char* map_ = nullptr;  // null: nothing to read
   std::size_t mapped_ = 0;
   std::int64_t base_ = 0;  // offset of map_ in the file
   std::int64_t size_ = 0;
   const char* ready_ = nullptr;  // pages before this were asked for
   const char* gone_ = nullptr;   // pages before this were let go
+  std::optional<MapGuard> guard_;
 };
 
 }  // namespace sluice::executor

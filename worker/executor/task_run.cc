@@ -11,6 +11,7 @@
 
 #include "sluice/error.h"
 #include "worker/executor/file_reader.h"
+#include "worker/executor/map_guard.h"
 #include "worker/executor/pipeline.h"
 #include "worker/executor/sinks.h"
 #include "worker/executor/spill_file.h"
@@ -59,10 +60,14 @@ TaskRun::~TaskRun() {
 
 TaskDone TaskRun::run() {
   TaskDone done;
+  takeCutFile();
   try {
     pull(done);
   } catch (...) {
     caught(done);
+  }
+  if (std::string cut = takeCutFile(); !cut.empty() && done.end != TaskDone::End::kCancelled) {
+    failAfterAll(done, proto::DOMAIN_SYSTEM, cut + " became shorter while it was read");
   }
   tellListeners(done);
   if (done.end == TaskDone::End::kDone) done.updates = std::move(updates_);
@@ -126,9 +131,13 @@ void TaskRun::tellListeners(TaskDone& done) {
     done.message += "; and a listener threw: " + thrown;
     return;
   }
+  failAfterAll(done, proto::DOMAIN_USER, "a listener of the task threw: " + thrown);
+}
+
+void TaskRun::failAfterAll(TaskDone& done, proto::Domain domain, std::string_view what) {
   if (!done.staged.empty()) ::unlink(done.staged.c_str());
   done = {};
-  fail(done, proto::DOMAIN_USER, "a listener of the task threw: " + thrown);
+  fail(done, domain, what);
 }
 
 void TaskRun::dropLocals() {

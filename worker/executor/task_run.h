@@ -79,6 +79,8 @@ class TaskRun final : public TaskContext {
   void dropLocals();
   void tellListeners(TaskDone& done);
   void fail(TaskDone& done, proto::Domain domain, std::string_view what);
+  // The same when its output may be there already.
+  void failAfterAll(TaskDone& done, proto::Domain domain, std::string_view what);
   void caught(TaskDone& done);
   std::vector<ValueId> goneInputs();
 
