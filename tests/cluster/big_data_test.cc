@@ -3,28 +3,22 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <map>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "sluice/executor_entry.h"
 #include "sluice/sluice.h"
+#include "tests/cluster/peak_memory.h"
 #include "tests/cluster/program.h"
 
 namespace sluice::testing {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::uint64_t kBudgetMb = 64, kBesideMb = 64;
 constexpr std::int64_t kRecordBytes = 104;  // of a Record, encoded
@@ -93,40 +87,16 @@ class BigData : public ::testing::Test {
     ::setenv("XDG_CACHE_HOME", folder_.path("cache").c_str(), 1);
     std::string master = SLUICE_TEST_SCALE == 1 ? "local-cluster[3,1," + std::to_string(kBudgetMb) + "]" : "local[2]";
     context_.emplace(Conf().setAppName("big_data_test").setMaster(master));
-    watcher_ = std::thread([this] {
-      while (!over_) {
-        watch();
-        std::this_thread::sleep_for(std::chrono::milliseconds(100));  // /proc does not call back
-      }
-    });
+    memory_.emplace(folder_.path());  // their folders lie in it
     started_ = std::chrono::steady_clock::now();
   }
   ~BigData() override {
-    over_ = true;
-    watcher_.join();
+    memory_->stop();
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
     context_.reset();
-    std::printf("%lld MB in %.1f s;", static_cast<long long>(n_ * kRecordBytes >> 20), seconds);
-    for (const auto& [pid, kb] : peaks_) std::printf(" executor %s: at most %llu MB", pid.c_str(), static_cast<unsigned long long>(kb >> 10));
-    std::printf("\n");
-    if (SLUICE_TEST_SCALE != 1) return;
-    EXPECT_EQ(peaks_.size(), 3u) << "no executor may have been replaced";
-    for (const auto& [pid, kb] : peaks_) EXPECT_LE(kb >> 10, kBudgetMb + kBesideMb) << "executor " << pid;
-  }
-  // The executors of this test: their folders lie in its folder.
-  void watch() {
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
-      std::string pid = entry.path().filename();
-      if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
-      std::ifstream commandLine(entry.path() / "cmdline", std::ios::binary);
-      std::string words((std::istreambuf_iterator<char>(commandLine)), {});
-      if (words.find("--sluice-executor") == std::string::npos || words.find(folder_.path()) == std::string::npos) continue;
-      std::ifstream status(entry.path() / "status");
-      for (std::string line; std::getline(status, line);) {
-        if (line.rfind("VmHWM:", 0) == 0) peaks_[pid] = std::max<std::uint64_t>(peaks_[pid], std::stoull(line.substr(6)));
-      }
-    }
+    std::printf("%lld MB in %.1f s\n", static_cast<long long>(n_ * kRecordBytes >> 20), seconds);
+    memory_->print();
+    if (SLUICE_TEST_SCALE == 1) memory_->expectAtMost(kBudgetMb + kBesideMb, 3);
   }
 
   // n records in random order, whose keys are 0 … keys - 1; each key n / keys times.
@@ -155,9 +125,7 @@ class BigData : public ::testing::Test {
   TestFolder folder_;
   const std::int64_t n_;
   std::optional<Context> context_;
-  std::atomic<bool> over_ = false;
-  std::thread watcher_;
-  std::map<std::string, std::uint64_t> peaks_;  // kB, by process
+  std::optional<PeakMemory> memory_;
   std::chrono::steady_clock::time_point started_;
 };
 

@@ -3,17 +3,14 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "tests/cluster/peak_memory.h"
 #include "tests/cluster/program.h"
 
 namespace sluice::testing {
@@ -81,39 +78,15 @@ class BigText : public ::testing::Test {
     Program driver({"sluice-submit", "--master", master, "--executor-memory", "256m", "--class", "WordCount", libFolder() + "/libsluice_examples.so",
                     folder_.path("text"), folder_.path("out")},
                    {{"TMPDIR", folder_.path()}, {"XDG_CACHE_HOME", folder_.path("cache")}});
-    std::atomic<bool> over = false;
-    std::map<std::string, std::uint64_t> peaks;  // kB, by process
-    std::thread watcher([&] {
-      while (!over) {
-        look(peaks);
-        std::this_thread::sleep_for(std::chrono::milliseconds(100));  // /proc does not call back
-      }
-    });
+    PeakMemory memory(folder_.path());  // their packages lie in it
     int code = driver.wait();
-    over = true;
-    watcher.join();
+    memory.stop();
     driver.drain();
     ASSERT_EQ(code, 0) << driver.describe();
     checkOutput(driver.lines());
     if (!watched) return;
-    EXPECT_EQ(peaks.size(), 3u);
-    for (const auto& [pid, kb] : peaks) std::printf("executor %s: at most %llu MB\n", pid.c_str(), static_cast<unsigned long long>(kb >> 10));
-    for (const auto& [pid, kb] : peaks) EXPECT_LE(kb >> 10, kBudgetMb + kBesideMb) << "executor " << pid;
-  }
-  // The executors of this test: their packages lie in its folder.
-  void look(std::map<std::string, std::uint64_t>& peaks) const {
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
-      std::string pid = entry.path().filename();
-      if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
-      std::ifstream commandLine(entry.path() / "cmdline", std::ios::binary);
-      std::string words((std::istreambuf_iterator<char>(commandLine)), {});
-      if (words.find("--sluice-executor") == std::string::npos || words.find(folder_.path()) == std::string::npos) continue;
-      std::ifstream status(entry.path() / "status");
-      for (std::string line; std::getline(status, line);) {
-        if (line.rfind("VmHWM:", 0) == 0) peaks[pid] = std::max<std::uint64_t>(peaks[pid], std::stoull(line.substr(6)));
-      }
-    }
+    memory.print();
+    memory.expectAtMost(kBudgetMb + kBesideMb, 3);
   }
   void checkOutput(const std::vector<std::string>& printed) const {
     std::vector<long> best;

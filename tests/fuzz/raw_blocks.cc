@@ -5,6 +5,7 @@
 #include "sluice/error.h"
 #include "sluice/socket_input.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/rows_sink.h"
 
 namespace {
 
@@ -25,18 +26,9 @@ class Wire final : public ByteInput {
   const std::size_t piece_;
 };
 
-class Taken final : public BlockSink {
+class Taken final : public RowsSink {
  public:
   void addRows(std::string_view rows, std::size_t n) override { text += std::to_string(n) + ":" + std::string(rows) + ";"; }
-  void addText(std::string_view) override {}
-  char* textSpace(std::size_t, std::size_t&) override { return nullptr; }
-  void textRead(std::size_t) override {}
-  void endText() override {}
-  void storeReliably(std::string_view, std::size_t) override {}
-  bool stopped() const override { return false; }
-  void restart(std::string_view, Duration) override {}
-  void report(std::string_view) override {}
-  void end(std::string_view) override {}
   std::string text;
 };
 

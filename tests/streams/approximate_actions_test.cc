@@ -8,22 +8,16 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "everywhere.h"
+
 namespace sluice {
 namespace {
 
+using testing::thrownBy;
 using testing::Cluster;
 using testing::Shape;
 
 constexpr std::int64_t kLongMs = 60'000;
-
-std::pair<ErrorKind, std::string> errorOf(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return {e.kind(), e.what()};
-  }
-  return {ErrorKind::kInvalidArgument, "nothing was thrown"};
-}
 
 // Partition 3 waits at the gate.
 std::atomic<bool> open{false};
@@ -147,22 +141,22 @@ TEST(ApproximateActions, GoOnBehindTheirResult) {
   setOpen(true);
   told(2);
   EXPECT_EQ(said[1], "cancelled");
-  EXPECT_EQ(errorOf([&] { cancelled.getFinalValue(); }).first, ErrorKind::kCancelled);
+  EXPECT_EQ(thrownBy([&] { cancelled.getFinalValue(); }).first, ErrorKind::kCancelled);
 }
 
 TEST(ApproximateActions, AJobThatFailsInTimeThrows) {
   Cluster cluster(Shape::kLocal1);
   auto bad = cluster.context().range(0, 4).map([](std::int64_t n) -> std::int64_t { throw std::runtime_error("bad " + std::to_string(n)); });
-  EXPECT_NE(errorOf([&] { bad.countApprox(kLongMs); }).second.find("bad 0"), std::string::npos);
+  EXPECT_NE(thrownBy([&] { bad.countApprox(kLongMs); }).second.find("bad 0"), std::string::npos);
 }
 
 TEST(ApproximateActions, ArgumentsAreChecked) {
   Cluster cluster(Shape::kLocal1);
   auto numbers = cluster.context().range(0, 4);
-  EXPECT_EQ(errorOf([&] { numbers.countApprox(-1); }).second, "countApprox: the timeout is -1 ms; it must not be negative");
-  EXPECT_EQ(errorOf([&] { numbers.sumApprox(1, 1.5); }).second, "sumApprox: the confidence is 1.5; it must be between 0 and 1");
-  EXPECT_EQ(errorOf([&] { numbers.meanApprox(1, -0.1); }).second, "meanApprox: the confidence is -0.1; it must be between 0 and 1");
-  EXPECT_EQ(errorOf([&] { numbers.countByValueApprox(1, std::nan("")); }).second, "countByValueApprox: the confidence is nan; it must be between 0 and 1");
+  EXPECT_EQ(thrownBy([&] { numbers.countApprox(-1); }).second, "countApprox: the timeout is -1 ms; it must not be negative");
+  EXPECT_EQ(thrownBy([&] { numbers.sumApprox(1, 1.5); }).second, "sumApprox: the confidence is 1.5; it must be between 0 and 1");
+  EXPECT_EQ(thrownBy([&] { numbers.meanApprox(1, -0.1); }).second, "meanApprox: the confidence is -0.1; it must be between 0 and 1");
+  EXPECT_EQ(thrownBy([&] { numbers.countByValueApprox(1, std::nan("")); }).second, "countByValueApprox: the confidence is nan; it must be between 0 and 1");
 }
 
 }  // namespace

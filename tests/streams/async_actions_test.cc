@@ -9,22 +9,16 @@
 #include <set>
 #include <thread>
 
+#include "everywhere.h"
+
 namespace sluice {
 namespace {
 
+using testing::thrownBy;
 using testing::Cluster;
 using testing::Shape;
 
 constexpr Shape kAll[] = {Shape::kLocal1, Shape::kLocal4, Shape::kSimulated, Shape::kInProcess};
-
-std::pair<ErrorKind, std::string> errorOf(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return {e.kind(), e.what()};
-  }
-  return {ErrorKind::kInvalidArgument, "nothing was thrown"};
-}
 
 std::atomic<int> tasksBegun{0};
 void waitForTasks(int count) {
@@ -102,8 +96,8 @@ TEST(AsyncActions, RunSideBySide) {
   waitForTasks(2);
   EXPECT_EQ(numbers.count(), 1);
   first.cancel(), second.cancel();
-  EXPECT_EQ(errorOf([&] { first.get(); }).first, ErrorKind::kCancelled);
-  EXPECT_EQ(errorOf([&] { second.get(); }).first, ErrorKind::kCancelled);
+  EXPECT_EQ(thrownBy([&] { first.get(); }).first, ErrorKind::kCancelled);
+  EXPECT_EQ(thrownBy([&] { second.get(); }).first, ErrorKind::kCancelled);
 }
 
 TEST(AsyncActions, ACancelledOneSaysSo) {
@@ -115,14 +109,14 @@ TEST(AsyncActions, ACancelledOneSaysSo) {
     EXPECT_FALSE(action.isCompleted());
     EXPECT_FALSE(action.isCancelled());
     EXPECT_FALSE(action.wait(Milliseconds(1)));
-    auto late = errorOf([&] { action.get(Milliseconds(1)); });
+    auto late = thrownBy([&] { action.get(Milliseconds(1)); });
     EXPECT_EQ(late.first, ErrorKind::kUnavailable);
     EXPECT_EQ(late.second.find("collectAsync at async_actions_test.cc:"), 0u) << late.second;
     EXPECT_NE(late.second.find(" is not done after 1 ms"), std::string::npos) << late.second;
     action.cancel();
     action.cancel();
     EXPECT_TRUE(action.isCancelled());
-    auto [kind, text] = errorOf([&] { action.get(); });
+    auto [kind, text] = thrownBy([&] { action.get(); });
     EXPECT_EQ(kind, ErrorKind::kCancelled);
     EXPECT_NE(text.find(": job 1 was cancelled by FutureAction::cancel at async_actions_test.cc:"), std::string::npos) << text;
     EXPECT_TRUE(action.isCompleted());
@@ -136,7 +130,7 @@ TEST(AsyncActions, ACancelledOneStopsInTheJobThatRuns) {
   auto take = cluster.context().range(0, 8, 1, 8).map([](std::int64_t n) { return n == 0 ? n : untilCancelled(n); }).takeAsync(3);
   waitForTasks(1);
   take.cancel();
-  auto [kind, text] = errorOf([&] { take.get(); });
+  auto [kind, text] = thrownBy([&] { take.get(); });
   EXPECT_EQ(kind, ErrorKind::kCancelled);
   EXPECT_EQ(take.jobIds(), (std::vector<std::int64_t>{1, 2}));
   EXPECT_NE(text.find("job 2 was cancelled"), std::string::npos) << text;
@@ -150,7 +144,7 @@ TEST(AsyncActions, ACancelledGroupCancelsThem) {
   cluster.context().clearJobGroup();
   waitForTasks(1);
   cluster.context().cancelJobGroup("g");
-  EXPECT_NE(errorOf([&] { action.get(); }).second.find("cancelJobGroup(\"g\")"), std::string::npos);
+  EXPECT_NE(thrownBy([&] { action.get(); }).second.find("cancelJobGroup(\"g\")"), std::string::npos);
   EXPECT_FALSE(action.isCancelled()) << "not by its handle";
 }
 
@@ -171,10 +165,10 @@ TEST(AsyncActions, ErrorsComeWithTheResult) {
       return n;
     }).countAsync();
     EXPECT_TRUE(action.wait(Seconds(60))) << nameOf(shape);
-    auto [kind, text] = errorOf([&] { action.get(); });
+    auto [kind, text] = thrownBy([&] { action.get(); });
     EXPECT_EQ(kind, ErrorKind::kUserCode) << nameOf(shape);
     EXPECT_NE(text.find("seven is not allowed"), std::string::npos);
-    EXPECT_EQ(errorOf([&] { action.get(); }).second, text) << "each time";
+    EXPECT_EQ(thrownBy([&] { action.get(); }).second, text) << "each time";
   }
 }
 
@@ -213,18 +207,18 @@ TEST(AsyncActions, EndWithTheirContext) {
     auto action = context.range(0, 4, 1, 4).map(untilCancelled).countAsync();
     waitForTasks(1);
     std::pair<ErrorKind, std::string> blocked;
-    std::thread other([&] { blocked = errorOf([&] { context.range(0, 4, 1, 4).map(untilCancelled).count(); }); });
+    std::thread other([&] { blocked = thrownBy([&] { context.range(0, 4, 1, 4).map(untilCancelled).count(); }); });
     if (shape == Shape::kInProcess) waitForTasks(6);
     context.stop();
     other.join();
     EXPECT_TRUE(action.isCompleted()) << nameOf(shape);
-    auto [kind, text] = errorOf([&] { action.get(); });
+    auto [kind, text] = thrownBy([&] { action.get(); });
     EXPECT_EQ(kind, ErrorKind::kCancelled) << nameOf(shape);
     EXPECT_NE(text.find(": job 1 was cancelled by the end of its Context"), std::string::npos) << text;
     if (shape == Shape::kInProcess) {
       EXPECT_NE(blocked.second.find(": job 2 was cancelled by the end of its Context"), std::string::npos) << blocked.second;
     }
-    EXPECT_NE(errorOf([&] { context.range(0, 4).countAsync(); }).second.find("is stopped"), std::string::npos);
+    EXPECT_NE(thrownBy([&] { context.range(0, 4).countAsync(); }).second.find("is stopped"), std::string::npos);
   }
 }
 
@@ -246,9 +240,9 @@ TEST(AsyncActions, AContextCannotBeStoppedByItsOwnTasks) {
   static Context* all = nullptr;
   Context context(cluster.context().core());
   all = &context;
-  auto said = context.range(0, 1, 1, 1).map([](std::int64_t) { return errorOf([] { all->stop(); }).second; }).collect();
+  auto said = context.range(0, 1, 1, 1).map([](std::int64_t) { return thrownBy([] { all->stop(); }).second; }).collect();
   EXPECT_EQ(said[0], "a Context cannot be stopped inside a task; stop it in the driver");
-  auto nested = context.range(0, 1, 1, 1).map([](std::int64_t) { return errorOf([] { all->emptyRDD<int>().countAsync(); }).second; }).collect();
+  auto nested = context.range(0, 1, 1, 1).map([](std::int64_t) { return thrownBy([] { all->emptyRDD<int>().countAsync(); }).second; }).collect();
   EXPECT_EQ(nested[0], "countAsync: an RDD cannot be used inside a task; broadcast the data, or join");
 }
 
@@ -257,7 +251,7 @@ TEST(AsyncActions, AContextCannotBeStoppedByItsOwnFunctions) {
     Cluster cluster(shape);
     std::string said;
     Context context(cluster.streaming().context().core());
-    cluster.input<int>({{1}}).foreachRDD([&](const auto&) { said = errorOf([&] { context.stop(); }).second; });
+    cluster.input<int>({{1}}).foreachRDD([&](const auto&) { said = thrownBy([&] { context.stop(); }).second; });
     cluster.runBatches(1);
     EXPECT_EQ(said, "a Context cannot be stopped inside foreachRDD or transform, which would wait for itself; stop it from another thread") << nameOf(shape);
   }

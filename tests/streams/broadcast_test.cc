@@ -18,15 +18,6 @@ std::map<int, std::string> largeValue() {
 std::int64_t lettersOf(const Context& sc, const Broadcast<std::map<int, std::string>>& value, int tasks) {
   return sc.parallelize(upTo(60), tasks).map([value](int x) { return std::int64_t(value->at(x * 10).size()); }).sum();
 }
-std::string errorOf(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 constexpr Shape kShapes[] = {Shape::kLocal1, Shape::kLocal4, Shape::kSimulated, Shape::kInProcess};
 
 TEST(Broadcast, ValuesOfManyBlocksReachAllExecutors) {

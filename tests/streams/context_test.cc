@@ -8,22 +8,16 @@
 #include <fstream>
 #include <sstream>
 
+#include "sluice/testing/batch.h"
+
 namespace sluice {
 namespace {
 
+using testing::errorOf;
 using testing::Cluster;
 using testing::Shape;
 
 constexpr Shape kAll[] = {Shape::kLocal1, Shape::kLocal4, Shape::kSimulated, Shape::kInProcess};
-
-std::string errorOf(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
 
 Conf onTwoSlots() { return Conf().setMaster("local[2]").setAppName("the name"); }
 

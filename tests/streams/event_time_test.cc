@@ -25,6 +25,7 @@ using sluice::testing::Batches;
 using sluice::testing::expectBatches;
 using sluice::testing::How;
 using sluice::testing::Midway;
+using sluice::testing::errorOf;
 using sluice::testing::partitions;
 
 // A record carries its second of event time; keys are text.
@@ -175,15 +176,6 @@ TEST(EventTime, TextKeysMayBeViews) {
             .results();
       },
       {{}, {sum(0, 10, 1, "a"), sum(0, 10, 2, "b")}}, everywhere());
-}
-
-template <class F> std::string errorOf(F f) {
-  try {
-    f();
-  } catch (const sluice::Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 TEST(EventTime, DurationsAreChecked) {

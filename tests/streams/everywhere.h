@@ -33,6 +33,16 @@ inline std::vector<int> upTo(int n) {
   return values;
 }
 
+// What the call throws; "nothing was thrown" if nothing.
+template <class Call> std::pair<ErrorKind, std::string> thrownBy(Call&& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return {error.kind(), error.what()};
+  }
+  return {ErrorKind::kInvalidArgument, "nothing was thrown"};
+}
+
 // What the call throws, without "method at file:line: " before it and a job's "(at or after …)" behind it; "" if nothing.
 template <class Call> std::string adviceOf(Call&& call) {
   try {
@@ -48,5 +58,12 @@ template <class Call> std::string adviceOf(Call&& call) {
     return text;
   }
 }
+
+// Expects that the statement throws an Error whose message contains the text.
+#define EXPECT_SAYS(text, ...)                                                    \
+  do {                                                                            \
+    std::string said = sluice::testing::errorOf([&] { (void)(__VA_ARGS__); });    \
+    EXPECT_NE(said.find(text), std::string::npos) << "it said: '" << said << "'"; \
+  } while (false)
 
 }  // namespace sluice::testing

@@ -46,15 +46,6 @@ struct Fresh {
   }
 };
 
-std::string errorOf(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 int executorsOf(Shape shape) { return shape == Shape::kSimulated || shape == Shape::kInProcess ? 3 : 1; }
 
 void onShapes(const std::function<void(Cluster&)>& body) {

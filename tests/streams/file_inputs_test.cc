@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/compression.h"
-#include "sluice/testing.h"
+#include "everywhere.h"
 
 namespace file_inputs {
 
@@ -30,31 +30,9 @@ namespace {
 using sluice::Context;
 using sluice::testing::Cluster;
 using sluice::testing::Shape;
+using sluice::testing::everywhere;
 using sluice::testing::temporaryDirectory;
 using Lines = std::vector<std::string>;
-
-void everywhere(const std::function<void(const Context&)>& body) {
-  for (Shape shape : {Shape::kLocal1, Shape::kLocal4, Shape::kSimulated, Shape::kInProcess}) {
-    SCOPED_TRACE(nameOf(shape));
-    Cluster cluster(shape);
-    body(cluster.context());
-  }
-}
-
-// What the action fails of; "" if it does not.
-std::string failureOf(const std::function<void()>& action) {
-  try {
-    action();
-    return "";
-  } catch (const sluice::Error& error) {
-    return error.what();
-  }
-}
-#define EXPECT_SAYS(text, ...)                                                       \
-  do {                                                                               \
-    std::string said = failureOf([&] { (void)(__VA_ARGS__); });                      \
-    EXPECT_NE(said.find(text), std::string::npos) << "it said: '" << said << "'";    \
-  } while (false)
 
 std::string bytesOf(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -141,6 +119,20 @@ TEST(ObjectFiles, OfAnotherTypeAreRefusedByName) {
                 sc.objectFile<Sample>(dir + "/readings").collect());
     EXPECT_SAYS("holds records of Reading{sensor:string,value:double}, and is read as pair<string,int64>",
                 sc.objectFile<std::pair<std::string, long>>(dir + "/readings").count());
+  });
+}
+
+// Somebody cuts a file that a task has mapped: the job fails of that and no process ends.
+TEST(TextFile, AFileThatIsCutWhileItIsReadFailsTheJob) {
+  everywhere([](const Context& sc) {
+    std::string path = temporaryDirectory() + "/log";
+    write(path, std::string(8 << 20, 'x') + "\n" + std::string(100, 'y') + "\n");
+    auto cutIt = [](std::string_view line, const std::string& path) {
+      std::filesystem::resize_file(path, 10);
+      return std::count(line.begin(), line.end(), 'x');
+    };
+    EXPECT_SAYS(path + " became shorter while it was read", sc.textFile(path, 1).map(sluice::with(cutIt, path)).collect());
+    EXPECT_EQ(sc.textFile(path).collect(), (Lines{std::string(10, 'x')}));
   });
 }
 

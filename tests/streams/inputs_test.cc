@@ -22,17 +22,9 @@ namespace {
 using sluice::Seconds;
 using sluice::testing::Batches;
 using sluice::testing::Cluster;
+using sluice::testing::errorOf;
 using sluice::testing::Shape;
 using Pair = std::pair<std::string, int>;
-
-template <class F> std::string errorOf(F f) {
-  try {
-    f();
-  } catch (const sluice::Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 // ---- generator ----
 

@@ -10,22 +10,16 @@
 #include <mutex>
 #include <thread>
 
+#include "everywhere.h"
+
 namespace sluice {
 namespace {
 
+using testing::thrownBy;
 using testing::Cluster;
 using testing::Shape;
 
 constexpr Shape kThreads[] = {Shape::kLocal1, Shape::kLocal4, Shape::kInProcess};
-
-std::pair<ErrorKind, std::string> errorOf(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return {e.kind(), e.what()};
-  }
-  return {ErrorKind::kInvalidArgument, "nothing was thrown"};
-}
 
 std::atomic<int> tasksBegun{0};
 void waitForTasks(int count) {
@@ -42,7 +36,7 @@ std::int64_t untilCancelled(std::int64_t x) {
 // An action on a thread of its own, and what it failed of.
 class Action {
  public:
-  template <class F> explicit Action(F f) : thread_([this, f] { error_ = errorOf(f); }) {}
+  template <class F> explicit Action(F f) : thread_([this, f] { error_ = thrownBy(f); }) {}
   const std::pair<ErrorKind, std::string>& error() {
     if (thread_.joinable()) thread_.join();
     return error_;
@@ -63,7 +57,7 @@ TEST(JobControl, LocalPropertiesAreOfTheThread) {
   std::thread([&] { EXPECT_EQ(context.getLocalProperty("color"), std::nullopt); }).join();
   context.setLocalProperty("color", nullptr);
   EXPECT_EQ(context.getLocalProperty("color"), std::nullopt);
-  EXPECT_EQ(errorOf([&] { context.setLocalProperty("", "x"); }).second, "setLocalProperty: the key is empty");
+  EXPECT_EQ(thrownBy([&] { context.setLocalProperty("", "x"); }).second, "setLocalProperty: the key is empty");
 }
 
 TEST(JobControl, LocalPropertiesAreOfTheContext) {
@@ -98,9 +92,9 @@ TEST(JobControl, Tags) {
   EXPECT_EQ(context.getJobTags(), (std::vector<std::string>{"b"}));
   context.clearJobTags();
   EXPECT_TRUE(context.getJobTags().empty());
-  EXPECT_EQ(errorOf([&] { context.addJobTag(""); }).second, "a job tag cannot be empty");
-  EXPECT_EQ(errorOf([&] { context.addJobTag("a,b"); }).second, "the job tag 'a,b' holds a comma; add several tags one by one");
-  EXPECT_EQ(errorOf([&] { context.cancelJobsWithTag(""); }).second, "a job tag cannot be empty");
+  EXPECT_EQ(thrownBy([&] { context.addJobTag(""); }).second, "a job tag cannot be empty");
+  EXPECT_EQ(thrownBy([&] { context.addJobTag("a,b"); }).second, "the job tag 'a,b' holds a comma; add several tags one by one");
+  EXPECT_EQ(thrownBy([&] { context.cancelJobsWithTag(""); }).second, "a job tag cannot be empty");
 }
 
 TEST(JobControl, TasksReadLocalProperties) {
@@ -215,7 +209,7 @@ TEST(JobControl, AStoppedContextHasNoJobs) {
   Cluster cluster(Shape::kLocal1);
   Context context(cluster.context().core());
   context.stop();
-  EXPECT_NE(errorOf([&] { context.cancelAllJobs(); }).second.find("is stopped"), std::string::npos);
+  EXPECT_NE(thrownBy([&] { context.cancelAllJobs(); }).second.find("is stopped"), std::string::npos);
 }
 
 // Executors of their own: the word to stop travels, and who does not hear it is replaced.

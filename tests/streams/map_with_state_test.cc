@@ -20,6 +20,7 @@ using sluice::testing::Cluster;
 using sluice::testing::expectBatches;
 using sluice::testing::How;
 using sluice::testing::Midway;
+using sluice::testing::errorOf;
 using sluice::testing::Shape;
 using Count = std::pair<std::string, int>;
 
@@ -217,15 +218,6 @@ TEST(MapWithState, WindowsAndOtherOperationsFollow) {
 }
 
 // ---- errors ----
-
-template <class F> std::string errorOf(F f) {
-  try {
-    f();
-  } catch (const sluice::Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 std::string errorOfBatch(auto function) {
   return errorOf([&] {

@@ -9,32 +9,16 @@
 #include <utility>
 #include <vector>
 
-#include "sluice/testing.h"
+#include "everywhere.h"
 
 namespace {
 
 using sluice::Context;
 using sluice::PipeInput;
-using sluice::testing::Cluster;
-using sluice::testing::Shape;
+using sluice::testing::errorOf;
+using sluice::testing::everywhere;
 using Lines = std::vector<std::string>;
 
-void everywhere(const std::function<void(const Context&)>& body) {
-  for (Shape shape : {Shape::kLocal1, Shape::kLocal4, Shape::kSimulated, Shape::kInProcess}) {
-    SCOPED_TRACE(nameOf(shape));
-    Cluster cluster(shape);
-    body(cluster.context());
-  }
-}
-
-std::string failureOf(const std::function<void()>& action) {
-  try {
-    action();
-    return "";
-  } catch (const sluice::Error& error) {
-    return error.what();
-  }
-}
 
 TEST(Pipe, LinesInAndLinesOut) {
   everywhere([](const Context& sc) {
@@ -82,15 +66,15 @@ TEST(Pipe, EnvironmentAndHooks) {
 TEST(Pipe, ACommandThatFailsFailsTheJobAndSaysWhy) {
   everywhere([](const Context& sc) {
     auto words = sc.parallelize(Lines{"a"}, 1);
-    std::string why = failureOf([&] { words.pipe({"sh", "-c", "cat; echo one >&2; echo 'it is broken' >&2; exit 3"}).collect(); });
+    std::string why = errorOf([&] { words.pipe({"sh", "-c", "cat; echo one >&2; echo 'it is broken' >&2; exit 3"}).collect(); });
     EXPECT_NE(why.find("pipe at pipe_test.cc:"), std::string::npos) << why;
     EXPECT_NE(why.find("the command 'sh -c cat; echo one >&2; echo 'it is broken' >&2; exit 3' exited with 3: one it is broken"), std::string::npos) << why;
-    why = failureOf([&] { words.pipe({"sh", "-c", "kill -9 $$"}).count(); });
+    why = errorOf([&] { words.pipe({"sh", "-c", "kill -9 $$"}).count(); });
     EXPECT_NE(why.find("the command 'sh -c kill -9 $$' killed by signal 9"), std::string::npos) << why;
-    why = failureOf([&] { words.pipe("sluice-no-such-command x").count(); });
+    why = errorOf([&] { words.pipe("sluice-no-such-command x").count(); });
     EXPECT_NE(why.find("cannot start sluice-no-such-command: No such file or directory"), std::string::npos) << why;
-    EXPECT_EQ(failureOf([&] { words.pipe("  "); }), "pipe: the command is empty");
-    EXPECT_EQ(failureOf([&] { words.pipe(Lines{}); }), "pipe: the command is empty");
+    EXPECT_EQ(errorOf([&] { words.pipe("  "); }), "pipe: the command is empty");
+    EXPECT_EQ(errorOf([&] { words.pipe(Lines{}); }), "pipe: the command is empty");
     EXPECT_EQ(words.count(), 1) << "the context lives on";
   });
 }

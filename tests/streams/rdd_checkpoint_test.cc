@@ -18,15 +18,6 @@ int counted(int x) {
   return x * 10;
 }
 
-std::string errorOf(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 std::size_t partsIn(const std::string& directory) {
   std::size_t parts = 0;
   for (const auto& entry : fs::directory_iterator(directory)) parts += entry.path().filename().string().starts_with("part-");

@@ -13,47 +13,18 @@
 #include <utility>
 #include <vector>
 
-#include "sluice/testing.h"
+#include "everywhere.h"
 
 namespace {
 
 using sluice::Context;
+using sluice::testing::adviceOf;
 using sluice::testing::Cluster;
+using sluice::testing::everywhere;
+using sluice::testing::sorted;
 using sluice::testing::Shape;
+using sluice::testing::upTo;
 using Count = std::pair<std::string, long>;
-
-void everywhere(const std::function<void(const Context&)>& body) {
-  for (Shape shape : {Shape::kLocal1, Shape::kLocal4, Shape::kSimulated, Shape::kInProcess}) {
-    SCOPED_TRACE(nameOf(shape));
-    Cluster cluster(shape);
-    body(cluster.context());
-  }
-}
-
-template <class T> std::vector<T> sorted(std::vector<T> values) {
-  std::sort(values.begin(), values.end());
-  return values;
-}
-
-std::vector<int> upTo(int n) {
-  std::vector<int> values(static_cast<std::size_t>(n));
-  std::iota(values.begin(), values.end(), 0);
-  return values;
-}
-
-std::string errorOf(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const sluice::Error& e) {
-    std::string text = e.what();
-    // Without "method at rdd_test.cc:12: ".
-    if (auto site = text.find(" at rdd_test.cc:"); site != std::string::npos && text.substr(0, site).find(' ') == std::string::npos) {
-      text.erase(0, text.find(": ", site + 16) + 2);
-    }
-    return text;
-  }
-  return "nothing was thrown";
-}
 
 TEST(Rdd, MapFilterCollectInOrder) {
   everywhere([](const Context& sc) {
@@ -92,16 +63,16 @@ TEST(Rdd, AggregateAndTakeOrdered) {
 TEST(Rdd, ActionsOnNothingSayWhatToDo) {
   everywhere([](const Context& sc) {
     for (const auto& none : {sc.emptyRDD<int>(), sc.parallelize(std::vector<int>{}, 3), sc.parallelize(upTo(5), 2).filter([](int x) { return x > 9; })}) {
-      EXPECT_EQ(errorOf([&] { none.first(); }), "first: the RDD is empty");
-      EXPECT_EQ(errorOf([&] { none.reduce(std::plus<>()); }), "reduce: the RDD is empty; use fold, which has a value to begin with");
-      EXPECT_EQ(errorOf([&] { none.max(); }), "reduce: the RDD is empty; use fold, which has a value to begin with");
+      EXPECT_EQ(adviceOf([&] { none.first(); }), "first: the RDD is empty");
+      EXPECT_EQ(adviceOf([&] { none.reduce(std::plus<>()); }), "reduce: the RDD is empty; use fold, which has a value to begin with");
+      EXPECT_EQ(adviceOf([&] { none.max(); }), "reduce: the RDD is empty; use fold, which has a value to begin with");
       EXPECT_TRUE(none.isEmpty());
     }
-    EXPECT_EQ(errorOf([&] { sc.parallelize({1}, -1); }), "the number of partitions is -1; it must be above 0");
-    EXPECT_EQ(errorOf([&] { sc.range(0, 1, 0); }), "range: the step is 0");
-    auto coalesced = errorOf([&] { sc.parallelize({1}).coalesce(0); });
+    EXPECT_EQ(adviceOf([&] { sc.parallelize({1}, -1); }), "the number of partitions is -1; it must be above 0");
+    EXPECT_EQ(adviceOf([&] { sc.range(0, 1, 0); }), "range: the step is 0");
+    auto coalesced = adviceOf([&] { sc.parallelize({1}).coalesce(0); });
     EXPECT_EQ(coalesced, "coalesce: the number of partitions is 0; it must be above 0");
-    auto grouped = errorOf([&] { sc.parallelize({std::pair(1, 1)}).groupByKey(-2); });
+    auto grouped = adviceOf([&] { sc.parallelize({std::pair(1, 1)}).groupByKey(-2); });
     EXPECT_EQ(grouped, "groupByKey: the number of partitions is -2; it must be above 0");
   });
 }
@@ -113,9 +84,9 @@ TEST(Rdd, UseInsideATaskIsRefused) {
   everywhere([](const Context& sc) {
     auto inner = sc.parallelize(upTo(3), 2);
     smuggled = &inner;
-    std::string said = errorOf([&] { sc.parallelize(upTo(3), 2).map([](int x) { return x + int(smuggled->count()); }).collect(); });
+    std::string said = adviceOf([&] { sc.parallelize(upTo(3), 2).map([](int x) { return x + int(smuggled->count()); }).collect(); });
     EXPECT_NE(said.find("count: an RDD cannot be used inside a task; broadcast the data, or join"), std::string::npos) << said;
-    said = errorOf([&] { sc.parallelize(upTo(3), 2).foreach([](int) { smuggled->map([](int x) { return x; }).collect(); }); });
+    said = adviceOf([&] { sc.parallelize(upTo(3), 2).foreach([](int) { smuggled->map([](int x) { return x; }).collect(); }); });
     EXPECT_NE(said.find("collect: an RDD cannot be used inside a task; broadcast the data, or join"), std::string::npos) << said;
     EXPECT_EQ(inner.count(), 3);
     smuggled = nullptr;
@@ -126,8 +97,8 @@ TEST(Rdd, OfAStoppedContextSaysSo) {
   Context context(sluice::Conf().setMaster("local[2]").setAppName("test"));
   auto rdd = context.parallelize(upTo(3), 2);
   context.stop();
-  for (const auto& said : {errorOf([&] { rdd.count(); }), errorOf([&] { rdd.map([](int x) { return x; }).collect(); }), errorOf([&] { rdd.countAsync().get(); }),
-                           errorOf([&] { context.range(0, 3).count(); })}) {
+  for (const auto& said : {adviceOf([&] { rdd.count(); }), adviceOf([&] { rdd.map([](int x) { return x; }).collect(); }), adviceOf([&] { rdd.countAsync().get(); }),
+                           adviceOf([&] { context.range(0, 3).count(); })}) {
     EXPECT_EQ(said.find("the Context made at rdd_test.cc:"), 0u) << said;
     EXPECT_NE(said.find(" is stopped; make a new one"), std::string::npos) << said;
   }
@@ -291,8 +262,8 @@ TEST(Rdd, TextFilesInAndOut) {
     }
     EXPECT_NE(all.find("(question,1)\n"), std::string::npos) << all;
     EXPECT_TRUE(std::filesystem::exists(dir + "/out/_SUCCESS"));
-    EXPECT_EQ(errorOf([&] { counts.saveAsTextFile(dir + "/out"); }), "saveAsTextFile: " + dir + "/out exists already; name a new directory, or remove it");
-    EXPECT_NE(errorOf([&] { sc.textFile(dir + "/nothing").count(); }).find(dir + "/nothing"), std::string::npos);
+    EXPECT_EQ(adviceOf([&] { counts.saveAsTextFile(dir + "/out"); }), "saveAsTextFile: " + dir + "/out exists already; name a new directory, or remove it");
+    EXPECT_NE(adviceOf([&] { sc.textFile(dir + "/nothing").count(); }).find(dir + "/nothing"), std::string::npos);
   });
 }
 

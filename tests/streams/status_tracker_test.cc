@@ -9,20 +9,14 @@
 #include <set>
 #include <thread>
 
+#include "everywhere.h"
+
 namespace sluice {
 namespace {
 
+using testing::thrownBy;
 using testing::Cluster;
 using testing::Shape;
-
-std::pair<ErrorKind, std::string> errorOf(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return {e.kind(), e.what()};
-  }
-  return {ErrorKind::kInvalidArgument, "nothing was thrown"};
-}
 
 // Tasks wait at the gate until it is opened.
 struct Gate {
@@ -97,7 +91,7 @@ TEST_F(StatusTrackers, KnowJobsByGroup) {
   context.setJobGroup("a", "");
   numbers.count(), numbers.count();
   context.setJobGroup("b", "");
-  EXPECT_NE(errorOf([&] { numbers.map([](std::int64_t) -> int { throw std::runtime_error("no"); }).count(); }).second, "");
+  EXPECT_NE(thrownBy([&] { numbers.map([](std::int64_t) -> int { throw std::runtime_error("no"); }).count(); }).second, "");
   context.clearJobGroup();
   auto tracker = context.statusTracker();
   EXPECT_EQ(tracker.getJobIdsForGroup(), (std::vector<std::int64_t>{1}));
@@ -129,7 +123,7 @@ TEST_F(StatusTrackers, OfAStoppedContextAreRefused) {
   Context context(onFourSlots());
   Context same(context.core());
   context.stop();
-  EXPECT_NE(errorOf([&] { same.statusTracker(); }).second.find("is stopped"), std::string::npos);
+  EXPECT_NE(thrownBy([&] { same.statusTracker(); }).second.find("is stopped"), std::string::npos);
 }
 
 // ---- What is known by its number can be ended ----
@@ -146,7 +140,7 @@ TEST_F(StatusTrackers, AStageCanBeCancelled) {
   context.cancelStage(stage + 50, "of nobody");
   context.cancelStage(-1);
   context.cancelStage(stage, "it is the wrong one");
-  auto [kind, text] = errorOf([&] { job.get(); });
+  auto [kind, text] = thrownBy([&] { job.get(); });
   EXPECT_EQ(kind, ErrorKind::kCancelled);
   EXPECT_NE(text.find("stage " + std::to_string(stage) + " was cancelled by cancelStage at status_tracker_test.cc:"), std::string::npos) << text;
   EXPECT_NE(text.find(": it is the wrong one"), std::string::npos) << text;
@@ -166,7 +160,7 @@ TEST_F(StatusTrackers, AStageOfABatchCanBeCancelled) {
   ssc.start();
   gate.waitFor(1);
   ssc.context().cancelStage(stage);
-  EXPECT_NE(errorOf([&] { ssc.awaitTermination(); }).second.find("was cancelled by cancelStage at"), std::string::npos);
+  EXPECT_NE(thrownBy([&] { ssc.awaitTermination(); }).second.find("was cancelled by cancelStage at"), std::string::npos);
   gate.open = true;
   ssc.stop();
 }

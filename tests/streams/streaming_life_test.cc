@@ -9,20 +9,15 @@
 #include <fstream>
 #include <thread>
 
+#include "everywhere.h"
+
 namespace sluice {
 namespace {
 
+using testing::thrownBy;
 using testing::Cluster;
 using testing::Shape;
 
-std::pair<ErrorKind, std::string> errorOf(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return {e.kind(), e.what()};
-  }
-  return {ErrorKind::kInvalidArgument, "nothing was thrown"};
-}
 std::string saidBy(const std::function<void()>& f) {
   ::testing::internal::CaptureStderr();
   f();
@@ -56,7 +51,7 @@ TEST(StreamingLife, MayBeStoppedBeforeItWasStarted) {
   define(ssc);
   ssc.stop();
   EXPECT_TRUE(ssc.isStopped());
-  EXPECT_EQ(errorOf([&] { ssc.start(); }), std::pair(ErrorKind::kIllegalState, std::string("a stopped StreamingContext cannot be started again; make a new one")));
+  EXPECT_EQ(thrownBy([&] { ssc.start(); }), std::pair(ErrorKind::kIllegalState, std::string("a stopped StreamingContext cannot be started again; make a new one")));
 }
 
 TEST(StreamingLife, ASecondStartIsAWarning) {
@@ -74,7 +69,7 @@ TEST(StreamingLife, NothingCanBeAddedLater) {
   auto numbers = ssc.queueStream(none);
   numbers.print();
   ssc.start();
-  auto active = [](auto f) { return errorOf(f).second.find("cannot be added after a StreamingContext was started") != std::string::npos; };
+  auto active = [](auto f) { return thrownBy(f).second.find("cannot be added after a StreamingContext was started") != std::string::npos; };
   EXPECT_TRUE(active([&] { ssc.queueStream(none); }));
   EXPECT_TRUE(active([&] { numbers.map([](int n) { return n; }); }));
   EXPECT_TRUE(active([&] { numbers.print(); }));
@@ -88,7 +83,7 @@ TEST(StreamingLife, NothingCanBeAddedLater) {
   EXPECT_TRUE(active([&] { ssc.checkpoint("/tmp/x"); }));
   EXPECT_TRUE(active([&] { ssc.remember(Seconds(1)); }));
   ssc.stop(false);
-  auto stopped = [](auto f) { return errorOf(f).second.find("cannot be added after a StreamingContext was stopped") != std::string::npos; };
+  auto stopped = [](auto f) { return thrownBy(f).second.find("cannot be added after a StreamingContext was stopped") != std::string::npos; };
   EXPECT_TRUE(stopped([&] { ssc.queueStream(none); }));
   EXPECT_TRUE(stopped([&] { numbers.print(); }));
   EXPECT_TRUE(stopped([&] { numbers.map([](int n) { return n; }); }));
@@ -143,7 +138,7 @@ TEST(StreamingLife, OnlyOneIsStartedAtATime) {
   define(first), define(second);
   first.start();
   int line = __LINE__ - 1;
-  EXPECT_EQ(errorOf([&] { second.start(); }),
+  EXPECT_EQ(thrownBy([&] { second.start(); }),
             std::pair(ErrorKind::kIllegalState, "only one StreamingContext may be started in a process: one was, at streaming_life_test.cc:" +
                                                     std::to_string(line) + "; stop it first"));
   EXPECT_EQ(second.getState(), StreamingContextState::kInitialized) << "that alone leaves it as it is";
@@ -158,7 +153,7 @@ TEST(StreamingLife, AStartThatFailsLeavesItStopped) {
   StreamingContext ssc(context, Milliseconds(50));
   RDDQueue<int> none;
   ssc.queueStream(none).map([](int n) { return n; });
-  EXPECT_EQ(errorOf([&] { ssc.start(); }).second, "No output operations registered, so nothing to execute");
+  EXPECT_EQ(thrownBy([&] { ssc.start(); }).second, "No output operations registered, so nothing to execute");
   EXPECT_TRUE(ssc.isStopped());
   StreamingContext next(context, Milliseconds(50));
   define(next);
@@ -168,17 +163,17 @@ TEST(StreamingLife, AStartThatFailsLeavesItStopped) {
 }
 
 TEST(StreamingLife, IntervalsAreChecked) {
-  EXPECT_EQ(errorOf([] { StreamingContext(localConf(), Seconds(0)); }).second, "StreamingContext: the batch interval is 0 ms; it must be above 0");
+  EXPECT_EQ(thrownBy([] { StreamingContext(localConf(), Seconds(0)); }).second, "StreamingContext: the batch interval is 0 ms; it must be above 0");
   Context context(localConf());
   context.stop();
-  EXPECT_NE(errorOf([&] { StreamingContext ssc(context, Seconds(1)); }).second.find("is stopped"), std::string::npos);
+  EXPECT_NE(thrownBy([&] { StreamingContext ssc(context, Seconds(1)); }).second.find("is stopped"), std::string::npos);
 }
 
 TEST(StreamingLife, RememberIsSaidOnce) {
   StreamingContext ssc(localConf(), Milliseconds(50));
   ssc.remember(Seconds(1));
   ssc.remember(Seconds(1));
-  EXPECT_EQ(errorOf([&] { ssc.remember(Seconds(2)); }).second, "remember: set already, to 1000 ms");
+  EXPECT_EQ(thrownBy([&] { ssc.remember(Seconds(2)); }).second, "remember: set already, to 1000 ms");
 }
 
 TEST(StreamingLife, TheCheckpointDirectoryMayBeASetting) {
@@ -199,7 +194,7 @@ TEST(StreamingLife, TheCheckpointDirectoryMayBeASetting) {
   StreamingContext none(localConf().set("sluice.streaming.checkpoint.directory", directory), Milliseconds(50));
   none.checkpoint("");
   sums(none);
-  EXPECT_NE(errorOf([&] { none.start(); }).second.find("keeps state, which needs a checkpoint directory"), std::string::npos) << "an empty name takes it back";
+  EXPECT_NE(thrownBy([&] { none.start(); }).second.find("keeps state, which needs a checkpoint directory"), std::string::npos) << "an empty name takes it back";
 }
 
 TEST(StreamingLife, ACheckpointDirectoryThatCannotBeMade) {
@@ -208,7 +203,7 @@ TEST(StreamingLife, ACheckpointDirectoryThatCannotBeMade) {
   StreamingContext ssc(localConf(), Milliseconds(50));
   ssc.checkpoint(file + "/below");
   define(ssc);
-  EXPECT_EQ(errorOf([&] { ssc.start(); }), std::pair(ErrorKind::kInvalidArgument, "checkpoint: " + file + "/below cannot be made: Not a directory"));
+  EXPECT_EQ(thrownBy([&] { ssc.start(); }), std::pair(ErrorKind::kInvalidArgument, "checkpoint: " + file + "/below cannot be made: Not a directory"));
   EXPECT_TRUE(ssc.isStopped());
 }
 
@@ -311,9 +306,9 @@ TEST(StreamingLife, GetOrCreateSetsTheDirectoryOrComparesIt) {
     ssc.start();  // state needs a directory
     ssc.stop();
   }
-  EXPECT_EQ(errorOf([&] { StreamingContext::getOrCreate(directory, create("/elsewhere")); }).second,
+  EXPECT_EQ(thrownBy([&] { StreamingContext::getOrCreate(directory, create("/elsewhere")); }).second,
             "getOrCreate: the checkpoint directory is " + directory + ", but the new context has /elsewhere");
-  EXPECT_EQ(errorOf([&] { StreamingContext::getOrCreate("", create("")); }).second, "getOrCreate: the checkpoint directory has no name");
+  EXPECT_EQ(thrownBy([&] { StreamingContext::getOrCreate("", create("")); }).second, "getOrCreate: the checkpoint directory has no name");
 }
 
 // The function is called each time, and what it makes goes on where the last one stopped.

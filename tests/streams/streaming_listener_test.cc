@@ -11,21 +11,15 @@
 #include <stdexcept>
 #include <thread>
 
+#include "sluice/testing/batch.h"
+
 namespace sluice {
 namespace {
 
+using testing::errorOf;
 using testing::Cluster;
 using testing::noRdd;
 using testing::Shape;
-
-std::string errorOf(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
 
 // Keeps what it is told, a word for each event.
 class Recorder : public StreamingListener {

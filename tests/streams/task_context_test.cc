@@ -11,22 +11,16 @@
 #include <set>
 #include <stdexcept>
 
+#include "everywhere.h"
+
 namespace sluice {
 namespace {
 
+using testing::thrownBy;
 using testing::Cluster;
 using testing::Shape;
 
 constexpr Shape kAll[] = {Shape::kLocal1, Shape::kLocal4, Shape::kSimulated, Shape::kInProcess};
-
-std::pair<ErrorKind, std::string> errorOf(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return {e.kind(), e.what()};
-  }
-  return {ErrorKind::kInvalidArgument, "nothing was thrown"};
-}
 
 TEST(TaskContexts, SayWhichTaskItIs) {
   EXPECT_EQ(TaskContext::get(), nullptr) << "in the driver";
@@ -110,7 +104,7 @@ TEST_F(Listeners, OfFailureAreToldFirstAndWhy) {
   for (Shape shape : {Shape::kLocal1, Shape::kLocal4}) {
     said.clear();
     Cluster cluster(shape);
-    auto error = errorOf([&] {
+    auto error = thrownBy([&] {
       cluster.context().range(0, 1, 1, 1).foreach([](std::int64_t) {
         TaskContext::get()->addTaskCompletionListener([](TaskContext& task) { say(task.isFailed() ? "completed, failed" : "?"); });
         TaskContext::get()->addTaskFailureListener([](TaskContext& task, std::string_view why) {
@@ -128,7 +122,7 @@ TEST_F(Listeners, OfFailureAreToldFirstAndWhy) {
 TEST_F(Listeners, ThatThrowFailTheTask) {
   Cluster cluster(Shape::kLocal1);
   auto numbers = cluster.context().range(0, 1, 1, 1);
-  auto error = errorOf([&] {
+  auto error = thrownBy([&] {
     numbers.foreach([](std::int64_t) {
       TaskContext::get()->addTaskCompletionListener([](TaskContext&) { say("told all the same"); });
       TaskContext::get()->addTaskCompletionListener([](TaskContext&) { throw std::runtime_error("cannot close"); });
@@ -138,7 +132,7 @@ TEST_F(Listeners, ThatThrowFailTheTask) {
   EXPECT_EQ(error.first, ErrorKind::kUserCode);
   EXPECT_NE(error.second.find("a listener of the task threw: an exception of type int; cannot close"), std::string::npos) << error.second;
   EXPECT_EQ(said, (std::vector<std::string>{"told all the same"}));
-  error = errorOf([&] {
+  error = thrownBy([&] {
     numbers.foreach([](std::int64_t) {
       TaskContext::get()->addTaskFailureListener([](TaskContext&, std::string_view) { throw std::runtime_error("cannot roll back"); });
       throw std::runtime_error("the body's error");
@@ -161,7 +155,7 @@ TEST_F(Listeners, HearOfCancelledTasks) {
   });
   begun.wait(false);
   action.cancel();
-  EXPECT_EQ(errorOf([&] { action.get(); }).first, ErrorKind::kCancelled);
+  EXPECT_EQ(thrownBy([&] { action.get(); }).first, ErrorKind::kCancelled);
   // The action is told at once, the task ends when it notices.
   for (;;) {
     std::lock_guard lock(saidMutex);
@@ -177,7 +171,7 @@ TEST_F(Listeners, AFileOfATaskWhoseListenerThrowsIsNotPublished) {
     TaskContext::get()->addTaskCompletionListener([](TaskContext&) { throw std::runtime_error("no"); });
     return n;
   });
-  EXPECT_NE(errorOf([&] { lines.saveAsTextFile(directory); }).second.find("a listener of the task threw: no"), std::string::npos);
+  EXPECT_NE(thrownBy([&] { lines.saveAsTextFile(directory); }).second.find("a listener of the task threw: no"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(directory + "/_SUCCESS"));
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sluice/error.h"
+#include "tests/unit/rows_sink.h"
 
 namespace sluice {
 namespace {
@@ -34,21 +35,12 @@ class Text final : public ByteInput {
   std::size_t at_ = 0;
 };
 
-class Rows final : public BlockSink {
+class Rows final : public RowsSink {
  public:
   void addRows(std::string_view rows, std::size_t n) override {
     RowReader in{rows.data(), rows.data() + rows.size()};
     for (std::size_t i = 0; i < n; ++i) records.push_back(Codec<Pair>::get(in));
   }
-  void addText(std::string_view) override {}
-  char* textSpace(std::size_t, std::size_t&) override { return nullptr; }
-  void textRead(std::size_t) override {}
-  void endText() override {}
-  void storeReliably(std::string_view, std::size_t) override {}
-  bool stopped() const override { return false; }
-  void restart(std::string_view, Duration) override {}
-  void report(std::string_view) override {}
-  void end(std::string_view) override {}
   std::vector<Pair> records;
 };
 
