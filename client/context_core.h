@@ -67,6 +67,7 @@ class SLUICE_INTERNAL ContextCore {
 
  private:
   ContextCore(Settings settings, CallSite site);
+  void forgetBroadcasts();
 
   Settings settings_;  // constant once constructed
   const CallSite site_;
