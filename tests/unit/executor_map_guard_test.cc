@@ -8,6 +8,7 @@
 #include <fstream>
 #include <string>
 
+#include "sluice/error.h"
 #include "worker/executor/mapped_file.h"
 
 namespace sluice::executor {
@@ -49,6 +50,21 @@ TEST(MapGuard, OtherFilesAreAsTheyWere) {
   EXPECT_EQ(*second.at(0), 'x');
   EXPECT_EQ(*second.at(kPages * kPage - 1), 'x');
   EXPECT_EQ(takeCutFile(), cut.path);
+}
+
+TEST(MapGuard, AFileIsCheckedAgainstWhatItWas) {
+  Mapped one;
+  MappedFile file(one.path);
+  file.check();
+  std::ofstream(one.path, std::ios::app) << "more";
+  file.check();
+  ASSERT_EQ(::truncate(one.path.c_str(), kPages * kPage - 1), 0);
+  EXPECT_THROW(file.check(), Error);
+  // Rotated: what is mapped is the old one.
+  ASSERT_EQ(::unlink(one.path.c_str()), 0);
+  file.check();
+  std::ofstream(one.path) << "new";
+  file.check();
 }
 
 TEST(MapGuard, ThereIsRoomAgainWhenMappingsEnd) {
