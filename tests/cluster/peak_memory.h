@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -45,8 +46,10 @@ class PeakMemory {
     for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
       std::string pid = entry.path().filename();
       if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
-      std::ifstream commandLine(entry.path() / "cmdline", std::ios::binary);
-      std::string words((std::istreambuf_iterator<char>(commandLine)), {});
+      // Of a process that is going even reading may fail, which a stream keeps to itself but an iterator of its buffer does not.
+      std::ostringstream commandLine;
+      commandLine << std::ifstream(entry.path() / "cmdline", std::ios::binary).rdbuf();
+      std::string words = commandLine.str();
       if (words.find("--sluice-executor") == std::string::npos || words.find(folder_) == std::string::npos) continue;
       std::ifstream status(entry.path() / "status");
       for (std::string line; std::getline(status, line);) {

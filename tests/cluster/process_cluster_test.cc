@@ -44,7 +44,8 @@ std::vector<pid_t> childrenOf(pid_t parent, const std::string& program) {
     std::string pid = entry.path().filename();
     if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
     std::ifstream stat(entry.path() / "stat");
-    std::string text((std::istreambuf_iterator<char>(stat)), {});
+    std::string text;
+    std::getline(stat, text, '\0');  // an iterator of the buffer would throw for a process that is going
     auto end = text.rfind(')');
     if (end == std::string::npos) continue;
     char state = 0;
