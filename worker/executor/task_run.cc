@@ -86,9 +86,9 @@ void TaskRun::pull(TaskDone& done) {
   cursor_ = pipeline_->root();
   Chunk chunk;
   while (cursor_->next(chunk) && sink->write(chunk)) checkCancelled();
+  if (source_) source_->check();
   cursor_.reset();
   dropLocals();  // what operators put aside may still add to accumulators
-  if (source_) source_->check();
   sink->finish(done);
 }
 
