@@ -256,6 +256,85 @@ TEST(ExecutorMachine, KeptValuesAreFetchedOrLost) {
   }
 }
 
+// Executor 1 keeps a value larger than its memory, and 2 has asked for it.
+class LargeValue : public ::testing::Test {
+ protected:
+  static constexpr std::int64_t kBudget = 16 << 20, kRows = 4'000'000;
+  LargeValue() : fleet(2, kBudget), from(fleet.at(1)), to(fleet.at(2)) {
+    std::vector<std::int64_t> numbers(kRows);
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = std::int64_t(i * 0x9e3779b97f4a7c15ull);
+    PlanMaker plan;
+    auto& source = plan.source<std::int64_t>({{rowsOf(numbers), numbers.size()}}, false);
+    source.mutable_keep()->set_keep(true), source.mutable_keep()->set_disk(true);
+    plan.output(source, proto::OUTPUT_RESULTS);
+    fleet.install(plan, 1);
+    auto [keep, keepLaunch] = fleet.launch(-1);
+    Fleet::addTask(*keepLaunch, 0, 0, 0);
+    from.machine->onMessage(kMasterPeer, keep, fleet.now);
+    fleet.settle();
+    auto [envelope, launch] = fleet.launch(-2);
+    Fleet::addTask(*launch, 1, -2, 0);
+    auto& route = *launch->add_kept();
+    route.set_node(1), route.set_when_ms(0), route.set_partition(0), route.set_executor(1);
+    to.machine->onMessage(kMasterPeer, envelope, fleet.now);
+    EXPECT_EQ(fleet.wire.size(), 1u);
+    EXPECT_TRUE(fleet.deliverOne());
+  }
+  std::int64_t onTheWire() const {
+    std::int64_t bytes = 0;
+    for (const auto& [sender, receiver, message] : fleet.wire) {
+      for (const Bytes& attachment : message->attachments) bytes += std::int64_t(attachment.size());
+    }
+    return bytes;
+  }
+  void expectItCame() const {
+    EXPECT_TRUE(fleet.ofKind(proto::Message::kFailed).empty());
+    auto prepared = fleet.ofKind(proto::Message::kPrepared);
+    ASSERT_EQ(prepared.size(), 2u);
+    EXPECT_EQ(prepared.back()->message.prepared().results(0).rows(), std::uint64_t(kRows));
+  }
+  Fleet fleet;
+  Member &from, &to;
+};
+
+// Who sends waits for the receiver, and the receiver for its disk: neither holds more than its budget and what may be on the way.
+TEST_F(LargeValue, ItsSenderWaitsUntilThereIsRoom) {
+  constexpr std::int64_t kOnTheWay = 2 << 20;
+  const std::int64_t budget = to.runtime.store().budgetBytes();
+  for (bool busy = true; busy;) {  // all but the receiver's disk
+    busy = false;
+    while (fleet.runWork(from)) busy = true;
+    ASSERT_LE(onTheWire(), kOnTheWay);
+    busy |= fleet.deliverOne();
+    ASSERT_LE(to.runtime.store().usedBytes(), budget + kOnTheWay);
+  }
+  EXPECT_GT(to.runtime.store().usedBytes(), budget);
+  EXPECT_TRUE(to.tasks.empty()) << "the value was not to be here yet";
+  for (int i = 0; to.tasks.empty(); ++i) {
+    ASSERT_LT(i, 10'000) << "it came to a stand";
+    while (fleet.runWork(to) || fleet.runWork(from)) ASSERT_LE(to.runtime.store().usedBytes(), budget + kOnTheWay);
+    ASSERT_LE(onTheWire(), kOnTheWay);
+    fleet.deliverOne();
+  }
+  fleet.settle();
+  expectItCame();
+}
+
+// What was under way in an old session is not mixed with what the new one asks for.
+TEST_F(LargeValue, WhatIsOnItsWayGoesWithItsSession) {
+  for (int broken = 0; broken < 4; ++broken) {
+    for (int i = 0; i < broken; ++i) fleet.runWork(from), fleet.deliverOne();
+    fleet.wire.clear();
+    for (bool up : {false, true}) {
+      from.machine->onSession({Role::kExecutor, 2}, up, fleet.now);
+      to.machine->onSession({Role::kExecutor, 1}, up, fleet.now);
+    }
+    ASSERT_TRUE(fleet.deliverOne()) << "asked again";
+  }
+  fleet.settle();
+  expectItCame();
+}
+
 TEST(ExecutorMachine, CheckpointAndRestore) {
   Fleet fleet(2);
   TemporaryFolder folder;

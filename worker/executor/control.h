@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "worker/executor/lanes.h"
 #include "worker/executor/machine.h"
 #include "worker/executor/runtime.h"
 
@@ -51,6 +52,8 @@ struct Control {
   // Tasks whose last missing input came, or cannot come (lost: which); the machine looks at them when the event has been handled.
   std::vector<TaskPtr> woken;
   std::vector<std::pair<TaskPtr, ValueId>> lost;
+
+  Lanes lanes{*this};
 
   Store& store() { return runtime.store(); }
   void send(Peer to, std::shared_ptr<Envelope> envelope) {

@@ -37,6 +37,7 @@ class Machine::State {
     easeMemory();
   }
   void onMessage(Peer from, const EnvelopePtr& envelope);
+  void arrived(Peer from, const Envelope& envelope);  // what an Outgoing sent
   void onLaunch(const EnvelopePtr& envelope);
   void onRelease(const proto::Release& release);
   void applyMarks(const google::protobuf::RepeatedPtrField<proto::Mark>& marks);
@@ -54,7 +55,7 @@ class Machine::State {
   DurableFiles files;
   Receivers receivers;
   std::set<Peer> peers;
-  bool easing = false;
+  bool easing = false, eased = false;  // room is being made; was made in this event
   bool idling = false;  // the timer of resources is armed, or they are being closed
 };
 
@@ -81,20 +82,29 @@ void Machine::State::onMessage(Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kStartReceiver: return receivers.onStart(message.start_receiver(), templates);
     case proto::Message::kCloseReceiver: return receivers.onClose(message.close_receiver());
     case proto::Message::kAccepted: return receivers.onAccepted(message.accepted());
+    case proto::Message::kTaken: return control.lanes.onTaken(from, message.taken().bytes());
     case proto::Message::kPush:
+      arrived(from, *envelope);
       if (!instances.released(message.push().scope_ms())) shuffle.onPush(from, envelope);
       return;
     case proto::Message::kCopyBlock: return receivers.onCopyBlock(from, envelope);
-    case proto::Message::kCopyKept: return values.onCopyKept(from, envelope);
+    case proto::Message::kCopyKept: arrived(from, *envelope); return values.onCopyKept(from, envelope);
     case proto::Message::kBlockCopied: return receivers.onBlockCopied(message.block_copied());
     case proto::Message::kGet:
       if (message.get().what_case() == proto::Get::kBroadcast) return broadcasts.onGet(from, message.get());
       return values.onGet(from, envelope);
     case proto::Message::kGot:
-      if (!broadcasts.onGot(from, envelope)) values.onGot(from, envelope);
-      return;
+      if (broadcasts.onGot(from, envelope)) return;
+      arrived(from, *envelope);
+      return values.onGot(from, envelope);
     default: return;  // Hello, Refused: the shell's
   }
+}
+
+void Machine::State::arrived(Peer from, const Envelope& envelope) {
+  std::uint64_t bytes = 0;
+  for (const Bytes& attachment : envelope.attachments) bytes += attachment.size();
+  control.lanes.received(from, bytes);
 }
 
 void Machine::State::onLaunch(const EnvelopePtr& envelope) {
@@ -149,9 +159,11 @@ void Machine::State::report() {
   control.send(kMasterPeer, std::move(envelope));
 }
 
-// What peers and receivers sent may have filled the memory: the disk's thread makes room.
+// What peers and receivers sent may have filled the memory: the disk's thread makes room, and peers go on when there is some. If there
+// was nothing that could go, the next event tries again.
 void Machine::State::easeMemory() {
-  if (easing || !control.store().over()) return;
+  if (easing || std::exchange(eased, false)) return;
+  if (!control.store().over()) return control.lanes.take();
   easing = true;
   auto failed = std::make_shared<std::string>();
   control.background(
@@ -163,7 +175,8 @@ void Machine::State::easeMemory() {
         }
       },
       [this, failed] {
-        easing = false;
+        easing = false, eased = true;
+        control.lanes.take();
         if (!failed->empty()) control.log(*failed);
       });
 }
@@ -203,6 +216,7 @@ void Machine::onSession(Peer with, bool up, Moment now) {
   State& s = *state_;
   if (up) s.peers.insert(with);
   else s.peers.erase(with);
+  if (with.role == Role::kExecutor) s.control.lanes.onPeer(with);
   if (with.role == Role::kMaster && up) {
     s.report();
     s.templates.tellAgain();

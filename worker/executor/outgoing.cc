@@ -8,14 +8,14 @@ namespace {
 constexpr std::uint64_t kMessageBytes = 1 << 20;
 }  // namespace
 
-std::shared_ptr<Outgoing> Outgoing::start(Control& control, std::vector<Entry> entries, Emit emit, Gone gone) {
-  std::shared_ptr<Outgoing> outgoing(new Outgoing(control, std::move(entries), std::move(emit), std::move(gone)));
+std::shared_ptr<Outgoing> Outgoing::start(Control& control, Peer to, std::vector<Entry> entries, Emit emit, Gone gone) {
+  std::shared_ptr<Outgoing> outgoing(new Outgoing(control, to, std::move(entries), std::move(emit), std::move(gone)));
   outgoing->step();
   return outgoing;
 }
 
 void Outgoing::step() {
-  while (!cancelled_ && !finished_) {
+  while (!over() && control_.lanes.enter(to_, shared_from_this())) {
     std::size_t first = next_;
     std::uint64_t size = 0;
     std::vector<Bytes> bytes;
@@ -26,13 +26,14 @@ void Outgoing::step() {
       Pin pin;
       if (inMemory && (inMemory = control_.store().pinInMemory(object, pin))) bytes.push_back(pin.bytes());
     }
-    if (!inMemory) return load(first, next_ - first);
+    control_.lanes.add(to_, size);
+    if (!inMemory) return load(first, next_ - first, size);
     finished_ = next_ == entries_.size();
     emit_(first, std::move(bytes), finished_);
   }
 }
 
-void Outgoing::load(std::size_t first, std::size_t count) {
+void Outgoing::load(std::size_t first, std::size_t count, std::uint64_t size) {
   auto bytes = std::make_shared<std::vector<Bytes>>();
   auto present = std::make_shared<bool>(true);
   auto self = shared_from_this();
@@ -48,7 +49,9 @@ void Outgoing::load(std::size_t first, std::size_t count) {
           *present = false;
         }
       },
-      [self, bytes, present, first] {
+      [self, bytes, present, first, size] {
+        if (self->control_.lanes.session(self->to_) != self->session_) return;
+        if (self->cancelled_ || !*present) self->control_.lanes.onTaken(self->to_, size);
         if (self->cancelled_) return;
         if (!*present) {
           self->finished_ = true;

@@ -1,4 +1,4 @@
-// Sending an object list to a peer, piece by piece, without waiting for a disk on the control thread.
+// Sending an object list to a peer, piece by piece, as it takes them, and without waiting for a disk on the control thread.
 #pragma once
 #include <functional>
 #include <memory>
@@ -18,18 +18,22 @@ class Outgoing : public std::enable_shared_from_this<Outgoing> {
   using Emit = std::function<void(std::size_t first, std::vector<Bytes> bytes, bool last)>;
   using Gone = std::function<void()>;  // a piece is not there any more, or cannot be read
 
-  static std::shared_ptr<Outgoing> start(Control& control, std::vector<Entry> entries, Emit emit, Gone gone);
+  // Ends with the session, too: whoever needs it asks again in the next.
+  static std::shared_ptr<Outgoing> start(Control& control, Peer to, std::vector<Entry> entries, Emit emit, Gone gone);
   const std::vector<Entry>& entries() const { return entries_; }
   void cancel() { cancelled_ = true; }
   bool finished() const { return finished_; }
+  void step();  // Lanes', too
 
  private:
-  Outgoing(Control& control, std::vector<Entry> entries, Emit emit, Gone gone)
-      : control_(control), entries_(std::move(entries)), emit_(std::move(emit)), gone_(std::move(gone)) {}
-  void step();
-  void load(std::size_t first, std::size_t count);
+  Outgoing(Control& control, Peer to, std::vector<Entry> entries, Emit emit, Gone gone)
+      : control_(control), to_(to), session_(control.lanes.session(to)), entries_(std::move(entries)), emit_(std::move(emit)), gone_(std::move(gone)) {}
+  bool over() const { return cancelled_ || finished_ || control_.lanes.session(to_) != session_; }
+  void load(std::size_t first, std::size_t count, std::uint64_t size);
 
   Control& control_;
+  const Peer to_;
+  const std::uint64_t session_;
   const std::vector<Entry> entries_;
   const Emit emit_;
   const Gone gone_;

@@ -139,7 +139,7 @@ void Shuffle::push(std::uint64_t executor, ExchangeKey key, const State& state, 
     control_.send({Role::kExecutor, executor}, std::move(envelope));
   };
   auto gone = [this] { control_.log("segments that a peer asked for cannot be read back from the spill file"); };
-  auto outgoing = Outgoing::start(control_, std::move(entries), std::move(emit), std::move(gone));
+  auto outgoing = Outgoing::start(control_, {Role::kExecutor, executor}, std::move(entries), std::move(emit), std::move(gone));
   if (!outgoing->finished()) pushing_[{executor, key, map}] = std::move(outgoing);
 }
 

@@ -12,7 +12,7 @@ namespace sluice::executor {
 
 namespace {
 constexpr std::uint64_t kSpillFileBytes = 64 << 20;
-constexpr std::uint64_t kTrimAfterBytes = 24 << 20;
+constexpr std::uint64_t kTrimAfterBytes = 24 << 20, kTrimAfterAtLeast = 4 << 20;
 constexpr std::uint64_t kWriteBatchBytes = 1 << 20;
 }  // namespace
 
@@ -66,10 +66,7 @@ ObjectPtr Store::putElsewhere(ObjectKind kind, std::uint64_t count, std::uint64_
 void Store::forget(Object& object) {
   MutexLock lock(mutex_);
   if (object.listed_) unlink(object);
-  if (object.memory_.owner()) {
-    charge(-std::int64_t(object.bytes_));
-    freed_.fetch_add(object.bytes_, std::memory_order_relaxed);
-  }
+  if (object.memory_.owner()) free(object.bytes_);
 }
 
 bool Store::pinInMemory(const ObjectPtr& object, Pin& pin) {
@@ -101,10 +98,7 @@ bool Store::pin(const ObjectPtr& object, Pin& pin) {
 }
 
 void Store::unpin(Pin& pin) {
-  if (pin.charged_ != 0) {
-    charge(-std::int64_t(pin.charged_));
-    freed_.fetch_add(pin.charged_, std::memory_order_relaxed);
-  }
+  if (pin.charged_ != 0) free(pin.charged_);
   MutexLock lock(mutex_);
   --pin.object_->pins_;
 }
@@ -188,8 +182,7 @@ void Store::writeOut(std::vector<ObjectPtr>& victims) {
     object.file_ = file, object.offset_ = base + starts[i];
     object.stored_ = (i + 1 < starts.size() ? starts[i + 1] : frames.size()) - starts[i];
     release.push_back(std::exchange(object.memory_, {}));
-    charge(-std::int64_t(object.bytes_));
-    freed_.fetch_add(object.bytes_, std::memory_order_relaxed);
+    free(object.bytes_);
   }
 }
 
@@ -232,7 +225,7 @@ void Store::makeRoom() {
 }
 
 void Store::trim() {
-  if (freed_.load(std::memory_order_relaxed) < kTrimAfterBytes) return;
+  if (freed_.load(std::memory_order_relaxed) < std::clamp(std::uint64_t(budget_) / 8, kTrimAfterAtLeast, kTrimAfterBytes)) return;
   freed_.store(0, std::memory_order_relaxed);
   ::malloc_trim(0);
 }

@@ -108,6 +108,11 @@ class SLUICE_INTERNAL Store {
 
   // Bytes that are no object yet: open blocks, segments being written, operators' tables.
   void charge(std::int64_t bytes) { used_.fetch_add(bytes, std::memory_order_relaxed); }
+  // Of these, so many are free again. trim() gives them back to the system.
+  void free(std::uint64_t bytes) {
+    charge(-std::int64_t(bytes));
+    freed_.fetch_add(bytes, std::memory_order_relaxed);
+  }
   bool over() const { return used_.load(std::memory_order_relaxed) > budget_; }
   // Far above: whoever adds now must wait for the disk.
   bool wayOver() const { return used_.load(std::memory_order_relaxed) > budget_ + (32ll << 20); }

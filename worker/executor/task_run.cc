@@ -54,7 +54,8 @@ TaskRun::TaskRun(const TaskSpec& spec, Runtime& runtime)
 TaskRun::~TaskRun() {
   cursor_.reset();
   dropLocals();
-  store().charge(-charged_);
+  store().free(std::uint64_t(charged_));
+  if (large_) store().trim();
   currentPlace() = outer_;
 }
 
@@ -208,9 +209,10 @@ NodePart TaskRun::nodePart() const {
 bool TaskRun::hold(std::int64_t bytes) {
   held_ += bytes;
   std::int64_t beyond = std::max<std::int64_t>(held_ - std::int64_t(memoryShare()), 0);
-  store().charge(beyond - charged_);
+  if (beyond < charged_) store().free(std::uint64_t(charged_ - beyond)), large_ = true;
+  else store().charge(beyond - charged_);
   charged_ = beyond;
-  if (bytes > 0 && beyond > 0 && store().over()) store().makeRoom();
+  if (bytes > 0 && beyond > 0) store().makeRoom();
   return beyond <= store().budgetBytes();
 }
 

@@ -102,6 +102,7 @@ class TaskRun final : public TaskContext {
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<Cursor> cursor_;  // outlives the exception that passed through it: an error names its source
   std::int64_t held_ = 0, charged_ = 0;  // by operators; beyond the share
+  bool large_ = false;  // operators held more than that and gave it back
   std::size_t failedRecord_ = 0;
   bool failed_ = false;
   std::uint64_t records_ = 0, bytes_ = 0;

@@ -291,7 +291,7 @@ void Values::sendCopy(ValueId id, std::uint64_t target) {
     envelope->attachments = std::move(bytes);
     control_.send({Role::kExecutor, target}, std::move(envelope));
   };
-  Outgoing::start(control_, entriesOf(*rows), std::move(emit), [] {});  // gone meanwhile: nobody misses the copy
+  Outgoing::start(control_, {Role::kExecutor, target}, entriesOf(*rows), std::move(emit), [] {});  // gone meanwhile: nobody misses the copy
 }
 
 void Values::onCopyKept(Peer from, const EnvelopePtr& envelope) {
@@ -360,7 +360,7 @@ void Values::answer(Peer to, std::uint64_t request, RowsPtr rows) {
     reply->attachments = std::move(bytes);
     control_.send(to, std::move(reply));
   };
-  Outgoing::start(control_, entriesOf(*rows), std::move(emit), std::move(absent));
+  Outgoing::start(control_, to, entriesOf(*rows), std::move(emit), std::move(absent));
 }
 
 void Values::answerParked(ValueId id) {
