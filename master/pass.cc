@@ -630,6 +630,11 @@ void Pass::send() {
     std::uint32_t k = in_.k++;
     in_.launches.emplace_back(group.plan, in_.placement);
     std::sort(group.executors.begin(), group.executors.end());
+    if (group.plan->copies) {  // whoever is not in a plan has no session with those who are
+      for (std::uint32_t index : in_.placement->members()) {
+        if (app_.isUp(index)) install(s_, app_, *app_.executors[index], *group.plan, captures, *in_.placement);
+      }
+    }
     for (std::uint32_t index : group.executors) {
       Executor& executor = *app_.executors[index];
       install(s_, app_, executor, *group.plan, captures, *in_.placement);

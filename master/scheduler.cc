@@ -206,6 +206,21 @@ void takeCopy(App& app, const proto::KeptCopied& copied) {
   if (run->parts[value.partition()].at != executor->index) app.values.addCopy({value.node(), value.when_ms(), value.partition()}, executor->index);
 }
 
+// A kept value is not where a task looked for it (0: it does not say).
+static void notFound(App& app, const proto::KeptValue& missing) {
+  RunPtr kept = app.values.keep(missing.node(), missing.when_ms());
+  if (!kept || missing.partition() >= kept->parts.size()) return;
+  Part& part = kept->parts[missing.partition()];
+  if (part.state != PartState::kDone) return;
+  ValueId id{missing.node(), missing.when_ms(), missing.partition()};
+  if (missing.executor() != 0 && app.executors[part.at]->id.value != missing.executor()) {
+    // It was told an old place, or had a copy of its own: the value is where we think, and the next try asks there.
+    if (const Executor* asked = app.executor(missing.executor())) app.values.dropCopy(id, asked->index);
+    return;
+  }
+  if (!app.values.moveToCopy(id, part)) lose(nullptr, *kept, missing.partition());
+}
+
 Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed) {
   RunPtr run = runOf(app, in, failed.k(), failed.stage(), failed.when_ms());
   if (!run || failed.partition() >= run->parts.size()) return Verdict::kStale;
@@ -214,11 +229,7 @@ Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed
   bool mine = executor && part.state == PartState::kLaunched && part.at == executor->index && part.attempt == failed.attempt();
   if (!mine) return Verdict::kStale;
   if (failed.domain() == proto::DOMAIN_LOST) {
-    for (const auto& missing : failed.missing()) {
-      RunPtr kept = app.values.keep(missing.node(), missing.when_ms());
-      if (!kept || missing.partition() >= kept->parts.size()) continue;
-      if (kept->parts[missing.partition()].state == PartState::kDone) lose(nullptr, *kept, missing.partition());
-    }
+    for (const auto& missing : failed.missing()) notFound(app, missing);
     if (++part.lost > kLostLimit) return Verdict::kFailed;
   } else if (failed.domain() != proto::DOMAIN_CANCELLED) {  // killed on request: that is nobody's fault
     s.log(app, "task failed (" + failed.site() + ", partition " + std::to_string(failed.partition()) + ", attempt " +

@@ -40,6 +40,7 @@ Template::Template(std::shared_ptr<const proto::Plan> p, std::shared_ptr<const p
   for (std::size_t i = 0; i < shapes.size(); ++i) shapes[i].oneReader = readers[i] <= 1;
   for (const auto& node : plan->nodes()) {
     bool source = node.kind() == proto::NODE_SOURCE && node.source().kind() != proto::SOURCE_STATIC;
+    copies |= node.keep().replicas() > 1;
     if (source || node.keep().keep() || node.slide_ms() != 0) timeless = false;
   }
   timelessReads.resize(shapes.size());

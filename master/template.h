@@ -60,6 +60,7 @@ struct Template {
   std::vector<Reach> reach;
   // No stage depends on anything but the number of the job: what tasks read is the same each time, but for the time itself.
   bool timeless = true;
+  bool copies = false;  // executors that have no part in it keep copies
   std::vector<std::unique_ptr<TaskReads>> timelessReads;  // of partition 0, by stage
   std::vector<std::uint32_t> timelessTasks;               // by stage, for these default partitions
   std::uint32_t timelessPartitions = 0;

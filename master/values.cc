@@ -9,6 +9,22 @@ void Values::addCopy(ValueId id, std::uint32_t executor) {
   if (std::find(at.begin(), at.end(), executor) == at.end()) at.push_back(executor);
 }
 
+bool Values::moveToCopy(ValueId id, Part& part) {
+  auto it = copies_.find(id);
+  if (it == copies_.end()) return false;
+  part.at = it->second.back();
+  it->second.pop_back();
+  if (it->second.empty()) copies_.erase(it);
+  return true;
+}
+
+void Values::dropCopy(ValueId id, std::uint32_t executor) {
+  auto it = copies_.find(id);
+  if (it == copies_.end()) return;
+  std::erase(it->second, executor);
+  if (it->second.empty()) copies_.erase(it);
+}
+
 void Values::moveToCopies(std::uint32_t executor) {
   for (auto it = copies_.begin(); it != copies_.end();) {
     std::erase(it->second, executor);

@@ -88,6 +88,9 @@ class Values {
   void release(const absl::flat_hash_map<std::uint32_t, std::int64_t>& marks);
   // Copies of kept values beside the one that a part names, by executor's index.
   void addCopy(ValueId id, std::uint32_t executor);
+  // It is not where the part says: moves the part to a copy. False: there is none.
+  bool moveToCopy(ValueId id, Part& part);
+  void dropCopy(ValueId id, std::uint32_t executor);
   // What lies at the executor goes; parts that a copy stands for move there.
   void moveToCopies(std::uint32_t executor);
   void forget(std::uint32_t node);  // unpersisted: with the segments it was made from

@@ -64,17 +64,22 @@ TEST(Storage, LevelsCannotBeChangedWhileTheyHold) {
 
 // Windows over a stream kept in two copies go on from the copies.
 TEST(Storage, StreamsKeepCopiesToo) {
+  computed = 0;
   Cluster cluster(Shape::kSimulated);
-  auto got = cluster.collect(cluster.input<int>({{1, 2}, {3}, {4}, {5}})
-                                 .map([](int x) { return x; })
+  auto got = cluster.collect(cluster.input<int>({{1, 2}, {3}, {4}, {}, {5}})
+                                 .map([](int x) {
+                                   ++computed;
+                                   return x;
+                                 })
                                  .persist(StorageLevel::MEMORY_ONLY_2)
-                                 .window(Seconds(4)));
-  cluster.runBatches(3);
+                                 .window(Seconds(5)));
+  cluster.runBatches(4);  // the copies of the third are there, too
   cluster.kill(1);
   cluster.runBatches(1);
-  auto last = (*got)[3].records();
+  auto last = (*got)[4].records();
   std::sort(last.begin(), last.end());
   EXPECT_EQ(last, (std::vector<int>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(computed, 5) << "nothing again";
 }
 
 }  // namespace

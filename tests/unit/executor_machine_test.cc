@@ -249,11 +249,14 @@ TEST(ExecutorMachine, KeptValuesAreFetchedOrLost) {
   fleet.settle();
   auto failed = fleet.ofKind(proto::Message::kFailed);
   ASSERT_EQ(failed.size(), 2u);
+  std::set<std::uint64_t> asked;
   for (const auto& envelope : failed) {
     EXPECT_EQ(envelope->message.failed().domain(), proto::DOMAIN_LOST);
     ASSERT_EQ(envelope->message.failed().missing_size(), 1);
     EXPECT_EQ(envelope->message.failed().missing(0).node(), 1u);
+    asked.insert(envelope->message.failed().missing(0).executor());
   }
+  EXPECT_EQ(asked, (std::set<std::uint64_t>{1})) << "both wait for the answer of one";
 }
 
 // Executor 1 keeps a value larger than its memory, and 2 has asked for it.

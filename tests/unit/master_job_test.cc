@@ -233,6 +233,43 @@ TEST(MasterJob, RecomputesWhatIsReportedLost) {
   EXPECT_EQ(fleet.results(2), expected);
 }
 
+// Who has a copy is asked next, and a place that is not true any more costs nothing.
+TEST(MasterJob, WhatIsNotWhereATaskLookedIsReadFromACopy) {
+  for (bool stale : {false, true}) {
+    SCOPED_TRACE(stale);
+    Fleet fleet;
+    fleet.runJob(1, wordCount(11, true));
+    auto expected = fleet.results(1);
+    auto [gone, content] = *fleet.executors[1]->kept.begin();
+    if (!stale) {
+      fleet.executors[2]->kept[gone] = content;
+      fleet.tell({Role::kExecutor, 2}, Fleet::messageOf(&proto::Message::mutable_kept_copied, [&, gone = gone](proto::KeptCopied& copied) {
+        copied.set_app(1);
+        auto& value = *copied.mutable_value();
+        value.set_node(gone.node), value.set_when_ms(gone.whenMs), value.set_partition(gone.partition), value.set_executor(2);
+      }));
+    }
+    bool once = false;
+    int made = 0;
+    fleet.fails = [&, gone = gone](std::uint64_t, const Stage& stage, std::int64_t, std::uint32_t partition, std::uint32_t) -> std::optional<proto::Failed> {
+      made += stage.sink == Stage::Sink::kKeep;
+      if (stage.sink != Stage::Sink::kOutput || partition != gone.partition || once) return {};
+      once = true;
+      if (!stale) fleet.executors[1]->kept.erase(gone);
+      proto::Failed failed;
+      failed.set_domain(proto::DOMAIN_LOST);
+      auto* missing = failed.add_missing();
+      missing->set_node(gone.node), missing->set_when_ms(gone.whenMs), missing->set_partition(gone.partition);
+      missing->set_executor(stale ? 3 : 1);
+      return failed;
+    };
+    fleet.runJob(2, wordCount(11, true), false);
+    EXPECT_TRUE(once);
+    EXPECT_EQ(made, 0) << "nothing is computed again";
+    EXPECT_EQ(fleet.results(2), expected);
+  }
+}
+
 // An executor is lost: each task of a wide job finds that something is gone.
 TEST(MasterJob, ManyTasksMayLackWhatTheyRead) {
   Fleet fleet;

@@ -49,9 +49,14 @@ struct Control {
   std::uint64_t highestTerm = 0, highestDurable = 0;  // heard from any peer
   std::string cluster;
 
-  // Tasks whose last missing input came, or cannot come (lost: which); the machine looks at them when the event has been handled.
+  // Tasks whose last missing input came, or cannot come; the machine looks at them when the event has been handled.
   std::vector<TaskPtr> woken;
-  std::vector<std::pair<TaskPtr, ValueId>> lost;
+  struct Lost {
+    TaskPtr task;
+    ValueId id;
+    std::uint64_t asked = 0;  // the executor that should have had it
+  };
+  std::vector<Lost> lost;
 
   Lanes lanes{*this};
 

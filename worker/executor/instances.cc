@@ -284,10 +284,10 @@ void Instances::forgetWaiting(const TaskPtr& task) {
 void Instances::pump() {
   while (!control_.woken.empty() || !control_.lost.empty()) {
     auto lost = std::exchange(control_.lost, {});
-    for (auto& [task, id] : lost) {
+    for (auto& [task, id, asked] : lost) {
       if (!task->instance || task->status != Task::Status::kWaiting) continue;
       forgetWaiting(task);
-      fail(*task->instance, *task, proto::DOMAIN_LOST, inputOf(*task, id) + " could not be fetched from where it was", {}, {id});
+      fail(*task->instance, *task, proto::DOMAIN_LOST, inputOf(*task, id) + " could not be fetched from where it was", {}, {id}, asked);
     }
     auto woken = std::exchange(control_.woken, {});
     for (TaskPtr& task : woken) {
@@ -422,7 +422,7 @@ void Instances::addResult(Instance& instance, const Task& task, TaskDone& done, 
 }
 
 void Instances::fail(Instance& instance, Task& task, proto::Domain domain, std::string message, std::string site,
-                     const std::vector<ValueId>& missing) {
+                     const std::vector<ValueId>& missing, std::uint64_t asked) {
   task.status = Task::Status::kFailed;
   auto [envelope, failed] = compose(&proto::Message::mutable_failed);
   *failed->mutable_instance() = instance.id;
@@ -430,7 +430,7 @@ void Instances::fail(Instance& instance, Task& task, proto::Domain domain, std::
   failed->set_stage(task.stage), failed->set_when_ms(task.whenMs), failed->set_partition(task.partition);
   failed->set_attempt(task.attempt);
   failed->set_domain(domain), failed->set_message(std::move(message)), failed->set_site(std::move(site));
-  for (ValueId id : missing) setValue(*failed->add_missing(), id, control_.options.executor.value);
+  for (ValueId id : missing) setValue(*failed->add_missing(), id, asked != 0 ? asked : control_.options.executor.value);
   instance.told.push_back(envelope);
   control_.send(kMasterPeer, std::move(envelope));
   const Stage& stage = task.view().stages()[task.stage];

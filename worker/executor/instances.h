@@ -96,7 +96,9 @@ class Instances {
   void finish(Instance& instance, Task& task, TaskDone& done);
   void keepOutput(Instance& instance, Task& task, TaskDone& done, proto::Prepared& report);
   void addResult(Instance& instance, const Task& task, TaskDone& done, Envelope& envelope, proto::Prepared& report);
-  void fail(Instance& instance, Task& task, proto::Domain domain, std::string message, std::string site, const std::vector<ValueId>& missing);
+  // `asked`: the executor that should have had what is missing; 0: this one.
+  void fail(Instance& instance, Task& task, proto::Domain domain, std::string message, std::string site, const std::vector<ValueId>& missing,
+            std::uint64_t asked = 0);
   void ended(Instance& instance, Task& task);
   void left(const TaskSpec& spec);
   void tellCounts();

@@ -81,7 +81,7 @@ void Values::keep(ValueId id, RowsPtr rows) {
   if (auto it = valueWaiters_.find(id); it != valueWaiters_.end()) {
     std::vector<Waiter> waiters = std::move(it->second);
     valueWaiters_.erase(it);
-    wake(waiters, false);
+    wake(waiters, 0);
   }
   answerParked(id);
 }
@@ -91,7 +91,7 @@ void Values::addBlock(BlockId id, RowsPtr rows, bool text) {
   if (auto it = blockWaiters_.find(id); it != blockWaiters_.end()) {
     std::vector<Waiter> waiters = std::move(it->second);
     blockWaiters_.erase(it);
-    wake(waiters, false);
+    wake(waiters, 0);
   }
 }
 
@@ -99,9 +99,9 @@ void Values::addResult(Scope scope, std::uint32_t output, std::uint32_t partitio
   results_[{scope, output, partition}] = std::move(rows);
 }
 
-void Values::wake(std::vector<Waiter>& waiters, bool lost) {
+void Values::wake(std::vector<Waiter>& waiters, std::uint64_t asked) {
   for (Waiter& waiter : waiters) {
-    if (lost) control_.lost.emplace_back(waiter.task, waiter.lost);
+    if (asked != 0) control_.lost.push_back({waiter.task, waiter.lost, asked});
     else control_.arrived(waiter.task);
   }
 }
@@ -193,7 +193,7 @@ void Values::failFetch(Fetch fetch) {
   } else if (const BlockId* id = std::get_if<BlockId>(&fetch.what)) {
     if (auto it = blockWaiters_.find(*id); it != blockWaiters_.end()) waiters = std::move(it->second), blockWaiters_.erase(it);
   }
-  wake(waiters, true);
+  wake(waiters, fetch.peer);
 }
 
 void Values::onPeer(std::uint64_t executor, bool up) {

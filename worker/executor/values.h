@@ -98,7 +98,8 @@ class Values {
   void failFetches(std::uint64_t executor, bool all);
   void arrivedFetch(Fetch& fetch);
   void failFetch(Fetch fetch);
-  void wake(std::vector<Waiter>& waiters, bool lost);
+  // `asked`: they wait in vain, since this executor does not have it; 0: it is here.
+  void wake(std::vector<Waiter>& waiters, std::uint64_t asked);
   void answer(Peer to, std::uint64_t request, RowsPtr rows);
   void answerParked(ValueId id);
 
