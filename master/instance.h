@@ -68,6 +68,7 @@ struct Instance {
   std::string failure, failureSite;  // of the instance as a whole
   Moment started;
   bool over = false;
+  bool waitsForGang = false;  // a barrier stage of its is held back
   bool repairing = false;  // it makes values of earlier times again, which marks would take away
 
   void participates(std::uint32_t executor) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/barrier_stages.h"
 #include "common/plan_check.h"
 #include "master/pools.h"
 #include "master/progress.h"
@@ -189,6 +190,12 @@ void runJob(State& s, App& app, const EnvelopePtr& envelope) {
     plan->captures = captures;
   }
   plan->usedBy = ++app.templateUses;
+  if (hasBarriers(*plan->plan)) {
+    bool whole = request.partitions_size() == 0 || request.partitions(0) == ~0u;
+    if (auto status = checkBarriers(plan->view, whole); !status.ok()) {
+      return answerFailed(s, app, number, proto::DOMAIN_SYSTEM, std::string(status.message()), "");
+    }
+  }
   auto job = std::make_shared<Instance>();
   job->whenMs = whenMs, job->job = true, job->serial = ++app.serials;
   job->id.set_app(app.id.value), job->id.set_when_ms(whenMs), job->id.set_stream(request.stream());

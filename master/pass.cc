@@ -4,6 +4,9 @@
 #include <limits>
 #include <tuple>
 
+#include "common/preferred_places.h"
+#include "master/barriers.h"
+#include "master/locality.h"
 #include "master/progress.h"
 #include "master/stages.h"
 
@@ -38,6 +41,7 @@ void Pass::run() {
     allUsable_ = true;
     for (std::uint32_t member : in_.placement->members()) member_[member] = app_.isUp(member);
   }
+  in_.waitsForGang = false;
   if (in_.own.empty()) in_.own.resize(in_.plan->view.stages().size());
   wantBlocked();
   for (auto& output : in_.outputs) {
@@ -174,6 +178,7 @@ void Pass::want(Run& run, std::uint32_t partition) {
   Part& part = run.parts[partition];
   if (part.state == PartState::kAbsent) {
     if (run.traits().state && restore(run, partition)) return;
+    if (run.shape().barrier) return wantTogether(run);
     run.move(part, PartState::kPlaced);
     part.at = kNowhere, part.owner = in_.serial;
     run.wanted.push_back(partition);
@@ -193,6 +198,15 @@ void Pass::wantWhole(Run& run) {
     return;
   }
   for (std::uint32_t p = 0; p < run.parts.size(); ++p) want(run, p);
+}
+
+// One task of a barrier stage is missing: they meet only if all run.
+void Pass::wantTogether(Run& run) {
+  breakGang(s_, app_, &in_, run);
+  run.wanted.clear();
+  run.wholeAsked = run.wantsAll = true;
+  run.absent = 0, run.unfinished = std::uint32_t(run.parts.size());
+  if (!run.queued) run.queued = true, open_.push_back(&run);
 }
 
 // What its missing tasks read must be there; what unfinished ones wait for must not be missing either.
@@ -360,19 +374,23 @@ bool Pass::ready(const Reads& reads, std::uint32_t shift, std::uint32_t place) c
     std::uint32_t p = reads.reads->kept[i].partition + shift;
     if (p >= reads.kept[i]->parts.size()) continue;
     const Part& part = reads.kept[i]->parts[p];
+    // What a barrier stage keeps is there as a whole: a job that ended before would give up the rest, and with it all of it.
+    if (reads.kept[i]->shape().barrier && reads.kept[i]->absent + reads.kept[i]->unfinished > 0) return false;
     if (part.state == PartState::kDone) continue;
     if (part.state != PartState::kLaunched || part.at != place || part.owner != in_.serial) return false;
   }
   return true;
 }
 
-void Pass::placeTask(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift, std::uint32_t standard) {
+void Pass::placeTask(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift, std::uint32_t standard,
+                     std::vector<std::uint32_t>* room) {
   Part& part = run.parts[partition];
   std::uint32_t avoid = kNowhere;
   if (!in_.retries.empty()) {
     if (const auto* retry = retryOf(in_, run, partition)) avoid = retry->avoid;
   }
   part.at = choose(reads, shift, standard, avoid);
+  if (room) part.at = roomFor(part.at, *room);
   for (std::size_t i = 0; i < reads.shuffles.size(); ++i) readAt(*reads.shuffles[i], reads.reads->shuffles[i].reducer + shift, part.at);
   if (reads.kept.empty() || ready(reads, shift, part.at)) {
     launch(run, partition, reads, shift);
@@ -383,7 +401,7 @@ void Pass::placeTask(Run& run, std::uint32_t partition, const Reads& reads, std:
 
 // The usual case at full speed: a whole stage that nothing pulls from its standard places.
 bool Pass::placeAll(Run& run) {
-  if (!run.traits().aligned || !in_.retries.empty() || !allUsable_) return false;
+  if (!run.traits().aligned || run.traits().wishes || !in_.retries.empty() || !allUsable_) return false;
   const Reads& reads = resolve(run, alignedReads(run));
   if (!reads.kept.empty() || (stream_ && !reads.reads->sources.empty())) return false;
   const auto& places = in_.placement->places(std::uint32_t(run.parts.size()));
@@ -415,6 +433,7 @@ bool Pass::placeAll(Run& run) {
 }
 
 void Pass::place(Run& run) {
+  if (run.shape().barrier) return placeGang(run);
   run.begun = true;
   if (run.wantsAll) {
     if (placeAll(run)) return;
@@ -426,6 +445,7 @@ void Pass::place(Run& run) {
   }
   std::sort(run.wanted.begin(), run.wanted.end());
   auto places = in_.placement->places(std::uint32_t(run.parts.size())).at;
+  if (run.traits().wishes) places = wishedPlaces(run, std::move(places));
   if (run.traits().aligned) {
     const Reads& reads = resolve(run, alignedReads(run));
     for (std::uint32_t p : run.wanted) placeTask(run, p, reads, p, (*places)[p]);
@@ -435,6 +455,90 @@ void Pass::place(Run& run) {
     TaskReads own = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
     placeTask(run, p, resolve(run, own), 0, (*places)[p]);
   }
+}
+
+// ---- barrier stages ----
+
+// All of its tasks at once, no more on an executor than it has slots.
+void Pass::placeGang(Run& run) {
+  if (!mayBeginGang(run)) return holdBack(run);
+  run.begun = true;
+  run.wanted.clear();
+  for (std::uint32_t p = 0; p < run.parts.size(); ++p) {
+    run.parts[p].state = PartState::kPlaced, run.parts[p].at = kNowhere, run.parts[p].owner = in_.serial;
+    run.wanted.push_back(p);
+  }
+  auto places = in_.placement->places(std::uint32_t(run.parts.size())).at;
+  if (run.traits().wishes) places = wishedPlaces(run, std::move(places));
+  std::vector<std::uint32_t> room(app_.executors.size());
+  for (std::uint32_t member : in_.placement->members()) {
+    if (usable(member, kNowhere)) room[member] = app_.executors[member]->slots;
+  }
+  auto own = std::find_if(in_.used.begin(), in_.used.end(), [&](const RunPtr& used) { return used.get() == &run; });
+  beginGang(app_, in_, *own);
+  for (std::uint32_t p : run.wanted) {
+    TaskReads reads = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
+    placeTask(run, p, resolve(run, reads), 0, (*places)[p], &room);
+  }
+}
+
+std::uint32_t Pass::roomFor(std::uint32_t wanted, std::vector<std::uint32_t>& room) const {
+  if (room[wanted] == 0) wanted = std::uint32_t(std::max_element(room.begin(), room.end()) - room.begin());
+  --room[wanted];
+  return wanted;
+}
+
+// There are slots for all, no other one runs, and what it keeps reading of is there: else its first tasks would stand in slots that the last ones
+// wait for.
+bool Pass::mayBeginGang(Run& run) {
+  std::uint32_t slots = 0;
+  for (std::uint32_t member : in_.placement->members()) {
+    if (usable(member, kNowhere)) slots += app_.executors[member]->slots;
+  }
+  if (run.parts.size() > slots) {
+    const auto& nodes = run.plan->plan->nodes();
+    auto barrier = std::find_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.barrier(); });
+    if (barrier != nodes.end()) in_.failureSite = barrier->name() + (barrier->site().empty() ? "" : " at " + barrier->site());
+    in_.failure = "a barrier stage runs all its tasks at the same time: it needs " + std::to_string(run.parts.size()) + " slots, and there are " +
+                  std::to_string(slots) + (allUsable_ ? "" : " left of those that this job began with") +
+                  "; give the application more, or repartition the data into fewer partitions";
+    app_.unsettled = true;
+    return false;
+  }
+  if (app_.gang) return false;
+  for (std::uint32_t p = 0; p < run.parts.size(); ++p) {
+    TaskReads reads = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
+    const Reads& resolved = resolve(run, reads);
+    for (std::size_t i = 0; i < resolved.kept.size(); ++i) {
+      std::uint32_t q = reads.kept[i].partition;
+      if (q < resolved.kept[i]->parts.size() && resolved.kept[i]->parts[q].state != PartState::kDone) return false;
+    }
+  }
+  return true;
+}
+
+void Pass::holdBack(Run& run) {
+  run.resetPlaces();
+  run.wantsAll = false;
+  run.wanted.clear();
+  in_.waitsForGang = true;
+}
+
+// The standard places, but for those tasks that would rather be elsewhere.
+std::shared_ptr<const std::vector<std::uint32_t>> Pass::wishedPlaces(Run& run, std::shared_ptr<const std::vector<std::uint32_t>> standard) {
+  std::vector<std::uint32_t> members;
+  for (std::uint32_t member : in_.placement->members()) {
+    if (usable(member, kNowhere)) members.push_back(member);
+  }
+  std::vector<Wish> wishes;
+  for (std::uint32_t p : run.wanted) {
+    TaskReads reads = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
+    wishes.push_back({preferredPlaces(run.plan->view, reads), (*standard)[p]});
+  }
+  auto granted = grantWishes(app_, members, wishes);
+  auto places = std::make_shared<std::vector<std::uint32_t>>(*standard);
+  for (std::size_t i = 0; i < granted.size(); ++i) (*places)[run.wanted[i]] = granted[i];
+  return places;
 }
 
 // ---- tasks held back ----

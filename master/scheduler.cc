@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/fail_point.h"
+#include "master/barriers.h"
 #include "master/broadcasts.h"
 #include "master/pass.h"
 #include "master/progress.h"
@@ -35,18 +36,6 @@ bool isWanted(const Instance::Output& output, std::uint32_t partition) {
   return output.wanted.empty() || std::find(output.wanted.begin(), output.wanted.end(), partition) != output.wanted.end();
 }
 
-// The part has to be made again.
-void lose(Instance* in, Run& run, std::uint32_t partition) {
-  Part& part = run.parts[partition];
-  bool done = part.state == PartState::kDone;
-  run.move(part, PartState::kAbsent);
-  part.at = kNowhere, part.owner = 0;
-  Instance::Output* output = in ? outputOf(*in, run) : nullptr;
-  if (!output || !done) return;
-  output->have[partition] = false;
-  if (isWanted(*output, partition)) ++output->missing;
-}
-
 void countFailure(Instance& in, const Run& run) {
   for (auto& [plan, stage, failed] : in.failedTasks) {
     if (plan == run.plan.get() && stage == run.stage) return void(++failed);
@@ -61,6 +50,16 @@ void addRetry(Instance& in, Run& run, std::uint32_t partition, std::uint32_t avo
     return;
   }
   in.retries.push_back({&run, partition, avoid, cautious});
+}
+
+// Of a barrier stage that has begun anew since.
+bool isOfOldGang(const Instance& in, const proto::Result& result) {
+  for (const auto& output : in.outputs) {
+    const RunPtr& run = in.own[output.stage];
+    if (output.position != result.output() || !run || !run->shape().barrier || result.partition() >= run->parts.size()) continue;
+    return run->parts[result.partition()].attempt != result.attempt();
+  }
+  return false;
 }
 
 void takeResult(Instance& in, const proto::Result& result, const Envelope& envelope, std::uint64_t executor) {
@@ -81,6 +80,17 @@ void takeResult(Instance& in, const proto::Result& result, const Envelope& envel
 }
 
 }  // namespace
+
+void lose(Instance* in, Run& run, std::uint32_t partition) {
+  Part& part = run.parts[partition];
+  bool done = part.state == PartState::kDone;
+  run.move(part, PartState::kAbsent);
+  part.at = kNowhere, part.owner = 0;
+  Instance::Output* output = in ? outputOf(*in, run) : nullptr;
+  if (!output || !done) return;
+  output->have[partition] = false;
+  if (isWanted(*output, partition)) ++output->missing;
+}
 
 std::shared_ptr<Template> templateOf(App& app, std::shared_ptr<const proto::Plan> plan, std::shared_ptr<const proto::Captures> captures) {
   auto& found = app.templates[plan->template_hash()];
@@ -168,6 +178,7 @@ void takePrepared(State& s, App& app, Instance& in, const Envelope& envelope) {
     }
     if (!run || tasks.partition(i) >= run->parts.size()) continue;
     Part& part = run->parts[tasks.partition(i)];
+    if (run->shape().barrier && tasks.attempt(i) != part.attempt) continue;  // its stage has begun anew
     if (!counted.empty() && !part.counted && (run->whenMs <= 0 || run->whenMs == in.whenMs)) part.counted = counted[std::size_t(i)] = true;
     auto sink = run->shape().sink;
     if (sink == Stage::Sink::kExchange || part.state == PartState::kDone) continue;
@@ -175,10 +186,12 @@ void takePrepared(State& s, App& app, Instance& in, const Envelope& envelope) {
     part.at = executor->index;
     if (output && isWanted(*output, tasks.partition(i))) --output->missing;
   }
-  for (const auto& result : prepared.results()) takeResult(in, result, envelope, executor->id.value);
+  for (const auto& result : prepared.results()) {
+    if (!isOfOldGang(in, result)) takeResult(in, result, envelope, executor->id.value);
+  }
   for (const auto& kept : prepared.kept()) {
     RunPtr run = app.values.keep(kept.node(), kept.when_ms());
-    if (!run || kept.partition() >= run->parts.size() || run->parts[kept.partition()].state == PartState::kDone) continue;
+    if (!run || run->shape().barrier || kept.partition() >= run->parts.size() || run->parts[kept.partition()].state == PartState::kDone) continue;
     run->move(run->parts[kept.partition()], PartState::kDone);
     run->parts[kept.partition()].at = executor->index;
   }
@@ -194,7 +207,7 @@ void takePrepared(State& s, App& app, Instance& in, const Envelope& envelope) {
     known.records = std::max(known.records, read.records()), known.bytes = std::max(known.bytes, read.bytes());
   }
   progressed(s, app);
-  if (!in.blocked.empty()) advance(s, app, in);
+  if (!in.blocked.empty() || in.waitsForGang) advance(s, app, in);
 }
 
 void takeCopy(App& app, const proto::KeptCopied& copied) {
@@ -227,7 +240,13 @@ Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed
     if (++part.failures >= app.maxFailures) return Verdict::kFailed;
     addRetry(in, *run, failed.partition(), executor->index, failed.domain() == proto::DOMAIN_USER);
   }
-  lose(&in, *run, failed.partition());
+  if (!run->shape().barrier) {
+    lose(&in, *run, failed.partition());
+    return Verdict::kAgain;
+  }
+  bool counts = failed.domain() != proto::DOMAIN_LOST && failed.domain() != proto::DOMAIN_CANCELLED;
+  if (counts && ++run->gangFailures >= app.maxFailures) return Verdict::kFailed;
+  breakGang(s, app, &in, *run);
   return Verdict::kAgain;
 }
 
@@ -258,6 +277,7 @@ bool abandonBelow(Instance& in, std::uint32_t stage, const std::string& why) {
 void retire(State& s, App& app, Instance& in, bool done) {
   in.over = true;
   noteEnd(s, app, in, done);
+  leaveGang(s, app, in);
   for (const auto& run : in.used) {
     if (run->unfinished == 0) continue;
     bool exchange = run->shape().sink == Stage::Sink::kExchange;
@@ -278,6 +298,7 @@ void retire(State& s, App& app, Instance& in, bool done) {
 
 void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& crash) {
   forgetDropping(s, app, *app.executors[index]);
+  breakGangAt(s, app, index);
   app.values.moveToCopies(index);
   for (auto& [key, in] : app.instances) {
     bool ran = false;

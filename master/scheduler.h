@@ -39,6 +39,9 @@ bool complete(const Instance& instance);
 // Abandons what depends on the stage. False: a state does, so the stream cannot go on.
 bool abandonBelow(Instance& instance, std::uint32_t stage, const std::string& why);
 
+// The part of a run that the instance (if any) uses has to be made again.
+void lose(Instance* instance, Run& run, std::uint32_t partition);
+
 // The instance is over: its map outputs count as present (done) or as gone.
 void retire(State& s, App& app, Instance& instance, bool done);
 

@@ -394,6 +394,24 @@ void tick(State& s, App& app, Stream& stream) {
   pump(s, app, stream);
 }
 
+// Nothing else has to be done: ticks are due at absolute times, and no time is due twice.
+void watchClock(State& s) {
+  constexpr std::int64_t kSlackUs = 100'000;  // less is what a clock is corrected by as it runs
+  if (s.now >= s.latest) {
+    s.latest = s.now, s.clockBack = false;
+    return;
+  }
+  if (s.clockBack || s.now.us + kSlackUs > s.latest.us) return;
+  s.clockBack = true;
+  for (auto& [id, app] : s.apps) {
+    for (auto& [number, stream] : app->streams) {
+      if (stream->phase != Stream::Phase::kRunning) continue;
+      s.log(*app, "the clock has gone back by " + std::to_string((s.latest.us - s.now.us) / 1000) + " ms: the next batch of the stream is made when it shows " +
+                      std::to_string(stream->dueMs + stream->intervalMs) + " ms, of all that is received until then; no batch is made twice or out of order");
+    }
+  }
+}
+
 void pump(State& s, App& app, Stream& stream) {
   if (!stream.record || stream.record->ended) return;
   if (stream.phase == Stream::Phase::kRunning) {

@@ -16,6 +16,7 @@
 namespace sluice::executor {
 
 class Runtime;  // worker/executor/runtime.h
+class Gate;     // worker/executor/gate.h
 
 // What a task reads from outside its pipeline, all of it present when the task becomes ready.
 struct TaskInputs {
@@ -57,6 +58,7 @@ struct TaskSpec {
   std::shared_ptr<const Facts> facts;
   std::shared_ptr<const std::atomic<bool>> cancelled;
   mutable std::atomic<bool> stopped{false};  // this task alone
+  std::shared_ptr<Gate> gate;                // of a barrier stage's task
   std::shared_ptr<const proto::Launch> launch;  // the last one of its instance
   TaskInputs inputs;
 };
@@ -89,6 +91,7 @@ struct Options {
   std::string spillDirectory;  // made by the shell, removed by it
   Duration blockInterval = Milliseconds(200);         // sluice.streaming.blockInterval
   double receiverMaxRate = 0;                          // sluice.streaming.receiver.maxRate; 0: no limit
+  bool tasksWait = true;  // for each other; false where all run on one thread
   Duration receiverRestartDelay = Milliseconds(2000);  // sluice.streaming.receiverRestartDelay
 };
 
