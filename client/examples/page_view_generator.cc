@@ -20,12 +20,12 @@ template <class Random> std::string nextView(Random& random) {
 
 }  // namespace
 
-// Sends made-up views of pages to whoever connects, for PageViewStream: PageViewGenerator PORT VIEWS-PER-SECOND
+// Sends made-up views of pages to whoever connects, for PageViewStream: PageViewGenerator PORT VIEWS-PER-SECOND [ADDRESS]
 SLUICE_APPLICATION(PageViewGenerator) {
   double viewsPerSecond = std::strtod(args.at(1).c_str(), nullptr);
   if (!(viewsPerSecond > 0)) throw std::runtime_error("the views per second are '" + args.at(1) + "'; give a number above 0");
   auto pause = std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(1 / viewsPerSecond));
-  examples::TcpServer(args.number(0)).serve([pause](examples::Client& client) {
+  examples::TcpServer(args.number(0), args.get(2, "127.0.0.1")).serve([pause](examples::Client& client) {
     std::mt19937_64 random{std::random_device()()};
     auto next = std::chrono::steady_clock::now();
     do {

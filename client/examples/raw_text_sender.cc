@@ -45,12 +45,12 @@ class RateLimited {
 
 }  // namespace
 
-// Sends blocks of a file's lines to whoever connects, for RawNetworkGrep: RawTextSender PORT FILE BLOCK-SIZE BYTES-PER-SECOND
+// Sends blocks of a file's lines to whoever connects, for RawNetworkGrep: RawTextSender PORT FILE BLOCK-SIZE BYTES-PER-SECOND [ADDRESS]
 SLUICE_APPLICATION(RawTextSender) {
   long blockSize = args.number(2), rate = args.number(3);
   if (blockSize <= 0 || rate <= 0) throw std::runtime_error("the block size and the bytes per second must be above 0");
   auto block = std::make_shared<const std::string>(blockOf(args.at(1), blockSize));
-  examples::TcpServer(args.number(0)).serve([block, rate](examples::Client& client) {
+  examples::TcpServer(args.number(0), args.get(4, "127.0.0.1")).serve([block, rate](examples::Client& client) {
     RateLimited out(client, rate);
     while (out.send(*block)) {
     }

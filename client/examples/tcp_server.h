@@ -34,22 +34,23 @@ class Client {
   const int fd_;
 };
 
-// Listens on a port, of all addresses of the host, and says so; 0: on one that is free. Throws std::runtime_error if it cannot.
+// Listens on a port of an address of this host, and says so; 0: on one that is free. Throws std::runtime_error if it cannot.
 class TcpServer {
  public:
-  explicit TcpServer(long port) {
+  TcpServer(long port, const std::string& address) {
     if (port < 0 || port > 65535) throw std::runtime_error("there is no port " + std::to_string(port) + "; give 0 to 65535");
-    sockaddr_in address{};
-    address.sin_family = AF_INET, address.sin_port = htons(std::uint16_t(port));
-    socklen_t size = sizeof address;
+    sockaddr_in at{};
+    at.sin_family = AF_INET, at.sin_port = htons(std::uint16_t(port));
+    if (::inet_pton(AF_INET, address.c_str(), &at.sin_addr) != 1) throw std::runtime_error("'" + address + "' is no IPv4 address; 0.0.0.0 stands for all of this host");
+    socklen_t size = sizeof at;
     int on = 1;
     fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (::bind(fd_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(fd_, SOMAXCONN) != 0 ||
-        ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    if (::bind(fd_, reinterpret_cast<sockaddr*>(&at), size) != 0 || ::listen(fd_, SOMAXCONN) != 0 ||
+        ::getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size) != 0) {
       throw std::runtime_error("cannot listen on port " + std::to_string(port) + ": " + std::strerror(errno));
     }
-    std::printf("Listening on port: %d\n", int(ntohs(address.sin_port)));
+    std::printf("Listening on port: %d\n", int(ntohs(at.sin_port)));
     std::fflush(stdout);
   }
 

@@ -154,6 +154,8 @@ TEST_F(Examples, RawTextSenderRefusesWhatItCannotSend) {
   EXPECT_NE(slow.error().find("must be above 0"), std::string::npos) << slow.error();
   auto port = finish(example("local[1]", "RawTextSender", {"70000", folder_.path("text"), "100", "1000"}));
   EXPECT_NE(port.error().find("there is no port 70000"), std::string::npos) << port.error();
+  auto address = finish(example("local[1]", "RawTextSender", {"0", folder_.path("text"), "100", "1000", "here"}));
+  EXPECT_NE(address.error().find("'here' is no IPv4 address"), std::string::npos) << address.error();
 }
 
 TEST_F(Examples, PageViewStreamOfWhatPageViewGeneratorSends) {

@@ -67,7 +67,7 @@ TaskDone TaskRun::run() {
     caught(done);
   }
   if (std::string cut = takeCutFile(); !cut.empty() && done.end != TaskDone::End::kCancelled) {
-    failAfterAll(done, proto::DOMAIN_SYSTEM, cut + " became shorter while it was read");
+    failAfterAll(done, proto::DOMAIN_SYSTEM, cutShort(cut));
   }
   tellListeners(done);
   if (done.end == TaskDone::End::kDone) done.updates = std::move(updates_);
@@ -89,6 +89,7 @@ void TaskRun::pull(TaskDone& done) {
   while (cursor_->next(chunk) && sink->write(chunk)) checkCancelled();
   cursor_.reset();
   dropLocals();  // what operators put aside may still add to accumulators
+  if (source_) source_->check();
   sink->finish(done);
 }
 
