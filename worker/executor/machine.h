@@ -69,6 +69,8 @@ class Effects : public sluice::Effects {
  public:
   // Runs the task on a slot, then onTaskDone. The shell starts them in this order.
   virtual void run(std::shared_ptr<const TaskSpec> task) = 0;
+  // By a task's thread, which is about to wait for other tasks: its slot stays taken, but whatever else that thread does is for others.
+  virtual void aboutToWait() {}
   // Runs `work` on the thread for disk syncs and sends, then `done` on the machine's strand (publish, checkpoint files, fetches).
   virtual void background(std::function<void()> work, std::function<void(Moment)> done) = 0;
   // Starts a receiver or planner on a thread of its own; its sink calls post back through the shell.

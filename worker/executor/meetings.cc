@@ -28,8 +28,10 @@ void Meetings::prepare(const Task& task, const std::shared_ptr<TaskSpec>& spec) 
   Gate::Ask ask;
   std::weak_ptr<const TaskSpec> weak = spec;
   if (control_.options.tasksWait) {
-    ask = [this, weak](std::uint32_t round, std::string call, std::string text) {
-      control_.effects.post([this, weak, round, call = std::move(call), text = std::move(text)](Moment now) mutable {
+    // On the task's thread, when this may be gone: only events find it here.
+    ask = [this, &effects = control_.effects, weak](std::uint32_t round, std::string call, std::string text) {
+      effects.aboutToWait();
+      effects.post([this, weak, round, call = std::move(call), text = std::move(text)](Moment now) mutable {
         control_.now = now;
         this->ask(weak, round, call, std::move(text));
         control_.afterEvent();
