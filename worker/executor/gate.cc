@@ -14,6 +14,7 @@ constexpr std::int64_t kLookUs = 20'000;  // how often one who waits looks wheth
 bool Gate::wait(const char* call, std::string_view text, const TaskContext& task, Opened& opened) {
   if (!ask_) throwError(ErrorKind::kIllegalState, "the tasks of a barrier stage wait for each other and cannot run in the simulated cluster; use another shape");
   MutexLock lock(mutex_);
+  if (closed_) return false;
   std::uint32_t round = round_;
   lock.unlock();
   ask_(round, call, std::string(text));  // it may open the gate on this very thread
