@@ -1,5 +1,7 @@
 #include "master/barriers.h"
 
+#include <algorithm>
+
 #include "master/batches.h"
 #include "master/jobs.h"
 #include "master/scheduler.h"
@@ -163,7 +165,7 @@ void settleGangs(State& s, App& app) {
     auto instances = app.instances;
     for (auto& [key, instance] : instances) {
       if (instance->over) continue;
-      if (instance->waitsForGang) advance(s, app, *instance);
+      if (instance->waitsForGang || !instance->blocked.empty()) advance(s, app, *instance);
       if (instance->failure.empty()) continue;
       auto stream = app.streams.find(instance->id.stream());
       if (instance->job) settleJob(s, app, instance);

@@ -275,7 +275,7 @@ void failBatch(State& s, App& app, Stream& stream, const proto::Failed& failed) 
   }
   s.log(app, "batch " + std::to_string(in->whenMs) + ": " + why);
   if (goesOn) {
-    if (!complete(*in)) return;
+    if (!complete(*in)) return dropAbandoned(s, app, *in);
     decide(s, app, stream);
     return pump(s, app, stream);
   }

@@ -274,6 +274,26 @@ bool abandonBelow(Instance& in, std::uint32_t stage, const std::string& why) {
   return true;
 }
 
+void dropAbandoned(State& s, App& app, Instance& in) {
+  auto isNeeded = [&](const Run& run) {
+    const bool own = run.plan == in.plan && run.whenMs == in.whenMs;  // else nobody knows who reads it
+    auto needs = [&](std::uint32_t reader) {
+      const auto& below = in.plan->shapes[reader].below;
+      return !own || std::binary_search(below.begin(), below.end(), run.stage);
+    };
+    return std::any_of(in.stateStages.begin(), in.stateStages.end(), needs) ||
+           std::any_of(in.outputs.begin(), in.outputs.end(),
+                       [&](const auto& output) { return output.missing != 0 && output.abandoned.empty() && needs(output.stage); });
+  };
+  std::erase_if(in.blocked, [&](const auto& entry) {
+    auto [run, p] = entry;
+    if (isNeeded(*run)) return false;
+    if (run->parts[p].state == PartState::kPlaced && run->parts[p].owner == in.serial) lose(&in, *run, p);
+    return true;
+  });
+  if (app.gang && app.gangOf == in.serial && !isNeeded(*app.gang)) breakGang(s, app, &in, *RunPtr(app.gang));
+}
+
 void retire(State& s, App& app, Instance& in, bool done) {
   in.over = true;
   noteEnd(s, app, in, done);
