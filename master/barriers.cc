@@ -143,6 +143,7 @@ void breakGang(State& s, App& app, Instance* instance, Run& run) {
     }
     lose(instance, run, p);
   }
+  for (auto& [key, in] : app.instances) std::erase_if(in->blocked, [&](const auto& entry) { return entry.first == &run; });
   if (app.gang.get() == &run) end(s, app);
 }
 

@@ -467,7 +467,8 @@ std::shared_ptr<const std::vector<std::uint32_t>> Pass::wishedPlaces(Run& run, s
 // ---- tasks held back ----
 
 void Pass::wantBlocked() {
-  for (auto [run, p] : in_.blocked) {
+  auto blocked = in_.blocked;  // a barrier stage that begins anew takes its own out
+  for (auto [run, p] : blocked) {
     if (run->parts[p].state != PartState::kPlaced || run->parts[p].owner != in_.serial) continue;
     begin(*run);
     TaskReads own = run->plan->view.reads(run->shape(), run->whenMs, p, *in_.facts);
