@@ -36,11 +36,13 @@ bool isWanted(const Instance::Output& output, std::uint32_t partition) {
   return output.wanted.empty() || std::find(output.wanted.begin(), output.wanted.end(), partition) != output.wanted.end();
 }
 
-void countFailure(Instance& in, const Run& run) {
+// How often tasks of the stage have failed.
+std::uint32_t countFailure(Instance& in, const Run& run) {
   for (auto& [plan, stage, failed] : in.failedTasks) {
-    if (plan == run.plan.get() && stage == run.stage) return void(++failed);
+    if (plan == run.plan.get() && stage == run.stage) return ++failed;
   }
   in.failedTasks.emplace_back(run.plan.get(), run.stage, 1);
+  return 1;
 }
 
 void addRetry(Instance& in, Run& run, std::uint32_t partition, std::uint32_t avoid, bool cautious) {
@@ -50,6 +52,21 @@ void addRetry(Instance& in, Run& run, std::uint32_t partition, std::uint32_t avo
     return;
   }
   in.retries.push_back({&run, partition, avoid, cautious});
+}
+
+// The process of the executor was ended by user code, perhaps that of the instance's tasks there: they go on one record at a time, and not for ever.
+void chargeCrash(const App& app, Instance& in, std::uint32_t executor, const std::string& crash) {
+  bool ran = false, ofGang = false;
+  for (const auto& run : in.used) {
+    for (std::uint32_t p = 0; p < run->parts.size(); ++p) {
+      const Part& part = run->parts[p];
+      if (part.at != executor || part.state != PartState::kLaunched || part.owner != in.serial) continue;
+      ran = true, ofGang |= run == app.gang;
+      addRetry(in, *run, p, kNowhere, true);
+    }
+  }
+  if (ofGang && countFailure(in, *app.gang) >= app.maxFailures) in.failure = crash;
+  if (ran && ++in.crashes >= app.maxFailures) in.failure = crash;
 }
 
 // Of a barrier stage that has begun anew since.
@@ -236,17 +253,13 @@ Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed
   } else if (failed.domain() != proto::DOMAIN_CANCELLED) {  // killed on request: that is nobody's fault
     s.log(app, "task failed (" + failed.site() + ", partition " + std::to_string(failed.partition()) + ", attempt " +
                    std::to_string(failed.attempt()) + ", executor " + std::to_string(failed.executor()) + "): " + failed.message());
-    countFailure(in, *run);
-    if (++part.failures >= app.maxFailures) return Verdict::kFailed;
+    // All tasks of a barrier stage begin anew with one, so its tries are theirs together.
+    std::uint32_t ofStage = countFailure(in, *run);
+    if ((run->shape().barrier ? ofStage : ++part.failures) >= app.maxFailures) return Verdict::kFailed;
     addRetry(in, *run, failed.partition(), executor->index, failed.domain() == proto::DOMAIN_USER);
   }
-  if (!run->shape().barrier) {
-    lose(&in, *run, failed.partition());
-    return Verdict::kAgain;
-  }
-  bool counts = failed.domain() != proto::DOMAIN_LOST && failed.domain() != proto::DOMAIN_CANCELLED;
-  if (counts && ++run->gangFailures >= app.maxFailures) return Verdict::kFailed;
-  breakGang(s, app, &in, *run);
+  if (run->shape().barrier) breakGang(s, app, &in, *run);
+  else lose(&in, *run, failed.partition());
   return Verdict::kAgain;
 }
 
@@ -308,6 +321,7 @@ void retire(State& s, App& app, Instance& in, bool done) {
         run->move(part, PartState::kDone);
       } else {
         lose(nullptr, *run, p);
+        part.failures = part.lost = 0;  // who makes it next has tries of its own
       }
     }
   }
@@ -318,18 +332,16 @@ void retire(State& s, App& app, Instance& in, bool done) {
 
 void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& crash) {
   forgetDropping(s, app, *app.executors[index]);
+  for (auto& [key, in] : app.instances) {
+    if (!crash.empty()) chargeCrash(app, *in, index, crash);
+  }
   breakGangAt(s, app, index);
   app.values.moveToCopies(index);
   for (auto& [key, in] : app.instances) {
-    bool ran = false;
     for (const auto& run : in->used) {
       for (std::uint32_t p = 0; p < run->parts.size(); ++p) {
         Part& part = run->parts[p];
         if (part.at != index || part.state == PartState::kAbsent) continue;
-        if (part.state == PartState::kLaunched && part.owner == in->serial) {
-          ran = true;
-          if (!crash.empty()) addRetry(*in, *run, p, kNowhere, true);
-        }
         Instance::Output* output = outputOf(*in, *run);
         if (output && part.state == PartState::kDone) {
           // What it staged lies in files, and small results came with the message; only rows that stayed there are gone.
@@ -340,7 +352,6 @@ void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& 
         lose(in.get(), *run, p);
       }
     }
-    if (ran && !crash.empty() && ++in->crashes >= app.maxFailures) in->failure = crash;
   }
   if (SLUICE_FAIL_POINT("master.values_of_the_lost_kept")) return;
   app.values.each([&](Run& run) {

@@ -58,8 +58,7 @@ struct Run {
   const TaskReads* reads = nullptr;
   std::unique_ptr<TaskReads> ownReads;
 
-  std::unique_ptr<Gang> gang;       // while it is the barrier stage that runs
-  std::uint32_t gangFailures = 0;  // of barrier stages: times that all began anew because of one
+  std::unique_ptr<Gang> gang;  // while it is the barrier stage that runs
 
   bool begun = false;  // an earlier pass has sent tasks of it: senders may know places of reducers that are not true any more
 
