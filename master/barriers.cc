@@ -64,6 +64,22 @@ void open(State& s, App& app, Run& run) {
   for (auto& task : gang.tasks) task.here = false, task.text.clear();
 }
 
+// Whether the run is one of those that the reader is made from.
+bool isBelow(const Run& run, const Run& reader) {
+  const PlanView& view = reader.plan->view;
+  const Stage& shape = run.shape();
+  const Stage* stage = shape.sink == Stage::Sink::kKeep ? view.keepStage(shape.root) : shape.sink == Stage::Sink::kExchange ? view.exchangeStage(shape.exchange) : nullptr;
+  const auto& below = reader.traits().below;
+  return stage && stage->index != reader.stage && std::binary_search(below.begin(), below.end(), stage->index);
+}
+
+Instance* instanceOfGang(const App& app) {
+  for (const auto& [key, instance] : app.instances) {
+    if (instance->serial == app.gangOf) return instance.get();
+  }
+  return nullptr;
+}
+
 void end(State& s, App& app) {
   s.effects.disarm(timerOf(app));
   app.gang->gang = nullptr;
@@ -94,6 +110,16 @@ void beginGang(App& app, Instance& instance, const RunPtr& run) {
   run->gang = std::make_unique<Gang>();
   run->gang->instance = instance.id;
   run->gang->tasks.resize(run->parts.size());
+}
+
+bool makeWay(State& s, App& app, const Run& wanted) {
+  if (!app.gang) return true;
+  RunPtr run = app.gang;
+  if (run->gang->round > 0 || !isBelow(wanted, *run)) return false;
+  Instance* instance = instanceOfGang(app);
+  breakGang(s, app, instance, *run);
+  if (instance) instance->waitsForGang = true;
+  return true;
 }
 
 void takeWait(State& s, App& app, const proto::BarrierWait& wait) {
@@ -151,10 +177,7 @@ void breakGangAt(State& s, App& app, std::uint32_t executor) {
   if (!app.gang) return;
   RunPtr run = app.gang;
   bool there = std::any_of(run->parts.begin(), run->parts.end(), [&](const Part& part) { return part.at == executor; });
-  if (!there && run->gang->round > 0) return;
-  for (auto& [key, instance] : app.instances) {
-    if (instance->serial == app.gangOf) return breakGang(s, app, instance.get(), *run);
-  }
+  if (there || run->gang->round == 0) breakGang(s, app, instanceOfGang(app), *run);
 }
 
 void leaveGang(State& s, App& app, const Instance& instance) {

@@ -6,6 +6,9 @@ namespace sluice::master {
 
 // Its tasks are about to be sent.
 void beginGang(App& app, Instance& instance, const RunPtr& run);
+// False: another one is in the way. One that is still to get its first tasks going, and reads what this one makes (in however many steps), gives
+// way and begins anew later.
+bool makeWay(State& s, App& app, const Run& wanted);
 // A task has come to a round, or has ended.
 void takeWait(State& s, App& app, const proto::BarrierWait& wait);
 void barrierTimedOut(State& s, App& app);

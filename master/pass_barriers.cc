@@ -61,7 +61,7 @@ bool Pass::mayBeginGang(Run& run) {
     app_.unsettled = true;
     return false;
   }
-  if (app_.gang) return false;
+  if (!makeWay(s_, app_, run)) return false;
   for (std::uint32_t p = 0; p < run.parts.size(); ++p) {
     TaskReads reads = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
     const Reads& resolved = resolve(run, reads);
