@@ -37,6 +37,25 @@ void tell(State& s, App& app, Run& run, std::uint32_t round, const std::vector<s
   }
 }
 
+void stop(State& s, Peer executor, const proto::InstanceId& instance, std::uint64_t plan, std::uint32_t stage, std::int64_t whenMs,
+          std::uint32_t partition, std::uint32_t attempt) {
+  s.send(executor, messageOf(&proto::Message::mutable_stop_task, [&](proto::StopTask& stop) {
+           *stop.mutable_instance() = instance;
+           stop.set_template_hash(plan), stop.set_stage(stage), stop.set_when_ms(whenMs);
+           stop.set_partition(partition), stop.set_attempt(attempt), stop.set_by("the barrier stage");
+         }));
+}
+
+// Whether it is of a task that runs now.
+bool isCurrent(const App& app, const proto::BarrierWait& wait) {
+  if (!app.gang) return false;
+  const Run& run = *app.gang;
+  const auto& id = run.gang->instance;
+  return id.when_ms() == wait.instance().when_ms() && id.stream() == wait.instance().stream() && id.run() == wait.instance().run() &&
+         run.plan->hash() == wait.template_hash() && run.stage == wait.stage() && run.whenMs == wait.when_ms() &&
+         wait.partition() < run.parts.size() && run.parts[wait.partition()].attempt == wait.attempt();
+}
+
 std::string listOf(const Run& run, bool (*belongs)(const Gang::One&)) {
   std::string list;
   for (std::uint32_t p = 0; p < run.gang->tasks.size(); ++p) {
@@ -122,14 +141,13 @@ bool makeWay(State& s, App& app, const Run& wanted) {
   return true;
 }
 
-void takeWait(State& s, App& app, const proto::BarrierWait& wait) {
-  if (!app.gang) return;
+void takeWait(State& s, App& app, Peer from, const proto::BarrierWait& wait) {
+  if (!isCurrent(app, wait)) {
+    if (!wait.left()) stop(s, from, wait.instance(), wait.template_hash(), wait.stage(), wait.when_ms(), wait.partition(), wait.attempt());
+    return;
+  }
   Run& run = *app.gang;
   Gang& gang = *run.gang;
-  const auto& id = gang.instance;
-  bool same = id.when_ms() == wait.instance().when_ms() && id.stream() == wait.instance().stream() && id.run() == wait.instance().run() &&
-              run.plan->hash() == wait.template_hash() && run.stage == wait.stage() && run.whenMs == wait.when_ms();
-  if (!same || wait.partition() >= run.parts.size() || run.parts[wait.partition()].attempt != wait.attempt()) return;
   Gang::One& task = gang.tasks[wait.partition()];
   if (wait.left()) {
     if (task.left) return;
@@ -161,11 +179,7 @@ void breakGang(State& s, App& app, Instance* instance, Run& run) {
     Part& part = run.parts[p];
     if (part.state == PartState::kAbsent) continue;
     if (run.gang && part.state == PartState::kLaunched && app.isUp(part.at)) {
-      s.send(app.executors[part.at]->peer(), messageOf(&proto::Message::mutable_stop_task, [&](proto::StopTask& stop) {
-               *stop.mutable_instance() = run.gang->instance;
-               stop.set_template_hash(run.plan->hash()), stop.set_stage(run.stage), stop.set_when_ms(run.whenMs);
-               stop.set_partition(p), stop.set_attempt(part.attempt), stop.set_by("the barrier stage");
-             }));
+      stop(s, app.executors[part.at]->peer(), run.gang->instance, run.plan->hash(), run.stage, run.whenMs, p, part.attempt);
     }
     lose(instance, run, p);
   }

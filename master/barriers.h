@@ -9,8 +9,8 @@ void beginGang(App& app, Instance& instance, const RunPtr& run);
 // False: another one is in the way. One that is still to get its first tasks going, and reads what this one makes (in however many steps), gives
 // way and begins anew later.
 bool makeWay(State& s, App& app, const Run& wanted);
-// A task has come to a round, or has ended.
-void takeWait(State& s, App& app, const proto::BarrierWait& wait);
+// A task has come to a round, or has ended. One that does not count any more is stopped: the word that it should may have been lost.
+void takeWait(State& s, App& app, Peer from, const proto::BarrierWait& wait);
 void barrierTimedOut(State& s, App& app);
 // None of its parts counts any more: tasks that run are stopped, and all have to be made again.
 void breakGang(State& s, App& app, Instance* instance, Run& run);

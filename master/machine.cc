@@ -123,7 +123,7 @@ void dispatch(State& s, Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kPrepared: return takePrepared(s, envelope);
     case proto::Message::kFailed: return takeFailed(s, m.failed());
     case proto::Message::kBarrierWait:
-      if (App* app = s.app(m.barrier_wait().instance().app())) takeWait(s, *app, m.barrier_wait());
+      if (App* app = s.app(m.barrier_wait().instance().app())) takeWait(s, *app, from, m.barrier_wait());
       return;
     case proto::Message::kStored:
       if (App* app = s.app(m.stored().app())) takeStored(s, *app, m.stored());
