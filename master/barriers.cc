@@ -67,6 +67,7 @@ std::string listOf(const Run& run, bool (*belongs)(const Gang::One&)) {
 // Those who wait fail, and with them the stage.
 void refuse(State& s, App& app, Run& run, const std::string& why) {
   s.effects.disarm(timerOf(app));
+  run.gang->error = why;
   tell(s, app, run, run.gang->round, {}, why);
 }
 
@@ -109,7 +110,7 @@ void end(State& s, App& app) {
 void look(State& s, App& app, Run& run) {
   Gang& gang = *run.gang;
   if (gang.left == gang.tasks.size()) return end(s, app);
-  if (gang.here == 0 || gang.here + gang.left < gang.tasks.size()) return;
+  if (!gang.error.empty() || gang.here == 0 || gang.here + gang.left < gang.tasks.size()) return;
   const std::string& call = std::find_if(gang.tasks.begin(), gang.tasks.end(), [](const auto& task) { return task.here; })->call;
   auto other = std::find_if(gang.tasks.begin(), gang.tasks.end(), [&](const auto& task) { return task.here && task.call != call; });
   if (gang.left > 0) {
@@ -154,7 +155,11 @@ void takeWait(State& s, App& app, Peer from, const proto::BarrierWait& wait) {
     task.left = true, ++gang.left;
   } else if (wait.round() + 1 == gang.round) {  // the answer was lost
     return tell(s, app, run, wait.round(), gang.texts, "", wait.partition());
-  } else if (wait.round() != gang.round || task.here) {
+  } else if (wait.round() != gang.round) {
+    return;
+  } else if (!gang.error.empty()) {
+    return tell(s, app, run, gang.round, {}, gang.error, wait.partition());
+  } else if (task.here) {
     return;
   } else {
     task.here = true, task.call = wait.call(), task.text = wait.text();
@@ -164,7 +169,7 @@ void takeWait(State& s, App& app, Peer from, const proto::BarrierWait& wait) {
 }
 
 void barrierTimedOut(State& s, App& app) {
-  if (!app.gang || app.gang->gang->here == 0) return;
+  if (!app.gang || app.gang->gang->here == 0 || !app.gang->gang->error.empty()) return;
   Run& run = *app.gang;
   Gang& gang = *run.gang;
   const std::string& call = std::find_if(gang.tasks.begin(), gang.tasks.end(), [](const auto& task) { return task.here; })->call;

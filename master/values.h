@@ -42,6 +42,7 @@ struct Gang {
   std::vector<One> tasks;   // by partition
   std::uint32_t here = 0, left = 0;
   std::vector<std::string> texts;  // of the round before
+  std::string error;               // of this round: nobody passes it any more
 };
 
 struct Run {
