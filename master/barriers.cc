@@ -53,7 +53,8 @@ bool isCurrent(const App& app, const proto::BarrierWait& wait) {
   const auto& id = run.gang->instance;
   return id.when_ms() == wait.instance().when_ms() && id.stream() == wait.instance().stream() && id.run() == wait.instance().run() &&
          run.plan->hash() == wait.template_hash() && run.stage == wait.stage() && run.whenMs == wait.when_ms() &&
-         wait.partition() < run.parts.size() && run.parts[wait.partition()].attempt == wait.attempt();
+         wait.partition() < run.parts.size() && run.parts[wait.partition()].attempt == wait.attempt() &&
+         run.parts[wait.partition()].state != PartState::kPlaced;  // its next attempt is still to begin
 }
 
 std::string listOf(const Run& run, bool (*belongs)(const Gang::One&)) {
