@@ -56,9 +56,9 @@ std::size_t nextBarriers(const PlanView& view, const proto::Node& node) {
 
 absl::Status check(const PlanView& view, const Stage& stage, bool wholeOutputs) {
   auto nodes = pipelineOf(view, stage);
-  auto barrier = std::find_if(nodes.begin(), nodes.end(), [](const auto* node) { return node->barrier(); });
-  if (barrier == nodes.end()) return absl::OkStatus();
-  std::string of = "the barrier stage of " + siteOf(**barrier) + ": ";
+  const auto* barrier = barrierOf(view, stage);
+  if (!barrier) return absl::OkStatus();
+  std::string of = "the barrier stage of " + siteOf(*barrier) + ": ";
   if (stage.sink == Stage::Sink::kOutput && !wholeOutputs) {
     return absl::InvalidArgumentError(of + "its tasks run all together, and first, take and the like ask for some partitions only; use collect");
   }
@@ -76,10 +76,13 @@ absl::Status check(const PlanView& view, const Stage& stage, bool wholeOutputs) 
 
 }  // namespace
 
-bool isBarrierStage(const PlanView& view, const Stage& stage) {
+const proto::Node* barrierOf(const PlanView& view, const Stage& stage) {
   auto nodes = pipelineOf(view, stage);
-  return std::any_of(nodes.begin(), nodes.end(), [](const auto* node) { return node->barrier(); });
+  auto barrier = std::find_if(nodes.begin(), nodes.end(), [](const auto* node) { return node->barrier(); });
+  return barrier == nodes.end() ? nullptr : *barrier;
 }
+
+bool isBarrierStage(const PlanView& view, const Stage& stage) { return barrierOf(view, stage) != nullptr; }
 
 bool hasBarriers(const proto::Plan& plan) {
   return std::any_of(plan.nodes().begin(), plan.nodes().end(), [](const auto& node) { return node.barrier(); });

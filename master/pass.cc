@@ -35,9 +35,9 @@ void Pass::run() {
   if (in_.placement) {
     for (std::uint32_t member : in_.placement->members()) any |= member_[member] = app_.isUp(member), allUsable_ &= member_[member];
   }
-  if (!any) {  // none of those it began with is left
+  if (!any || std::exchange(in_.wantsSlots, false)) {  // none of those it began with is left, or they are too few
     in_.placement = placementOf(s_, app_, in_.facts->defaultPartitions);
-    allUsable_ = true;
+    member_.assign(app_.executors.size(), 0), allUsable_ = true;
     for (std::uint32_t member : in_.placement->members()) member_[member] = app_.isUp(member);
   }
   in_.waitsForGang = false;
@@ -380,7 +380,7 @@ void Pass::placeTask(Run& run, std::uint32_t partition, const Reads& reads, std:
     if (const auto* retry = retryOf(in_, run, partition)) avoid = retry->avoid;
   }
   part.at = choose(reads, shift, standard, avoid);
-  if (room) part.at = roomFor(part.at, *room);
+  if (room) part.at = roomFor(part.at, avoid, *room);
   for (std::size_t i = 0; i < reads.shuffles.size(); ++i) readAt(*reads.shuffles[i], reads.reads->shuffles[i].reducer + shift, part.at);
   if (reads.kept.empty() || ready(reads, shift, part.at)) {
     launch(run, partition, reads, shift);

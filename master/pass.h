@@ -55,8 +55,10 @@ class Pass {
   bool placeAll(Run& run);
   void placeGang(Run& run);
   bool mayBeginGang(Run& run);
+  bool hasSlots(const Run& run);
+  void refuseGang(const Run& run, std::uint32_t slots);
   void holdBack(Run& run);
-  std::uint32_t roomFor(std::uint32_t wanted, std::vector<std::uint32_t>& room) const;
+  std::uint32_t roomFor(std::uint32_t wanted, std::uint32_t avoid, std::vector<std::uint32_t>& room) const;
   std::shared_ptr<const std::vector<std::uint32_t>> wishedPlaces(Run& run, std::shared_ptr<const std::vector<std::uint32_t>> standard);
   // `room`: slots that are left of each executor, for tasks that must all run at the same time.
   void placeTask(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift, std::uint32_t standard,

@@ -1,6 +1,7 @@
 // What is special about barrier stages in a pass: all of their tasks are placed together, or none is.
 #include <algorithm>
 
+#include "common/barrier_stages.h"
 #include "master/barriers.h"
 #include "master/pass.h"
 
@@ -38,29 +39,52 @@ void Pass::placeGang(Run& run) {
   }
 }
 
-std::uint32_t Pass::roomFor(std::uint32_t wanted, std::vector<std::uint32_t>& room) const {
-  if (room[wanted] == 0) wanted = std::uint32_t(std::max_element(room.begin(), room.end()) - room.begin());
+std::uint32_t Pass::roomFor(std::uint32_t wanted, std::uint32_t avoid, std::vector<std::uint32_t>& room) const {
+  if (room[wanted] == 0) {
+    auto left = [&](std::uint32_t e) { return e == avoid ? std::min(room[e], 1u) : room[e] * 2; };  // there only if nobody else has room
+    for (std::uint32_t e = 0; e < room.size(); ++e) {
+      if (left(e) > left(wanted)) wanted = e;
+    }
+  }
   --room[wanted];
   return wanted;
+}
+
+void Pass::refuseGang(const Run& run, std::uint32_t slots) {
+  if (const auto* barrier = barrierOf(run.plan->view, run.shape())) {
+    in_.failureSite = barrier->name() + (barrier->site().empty() ? "" : " at " + barrier->site());
+  }
+  in_.failure = "a barrier stage runs all its tasks at the same time: it needs " + std::to_string(run.parts.size()) + " slots, and there are " +
+                std::to_string(slots) + "; give the application more, or repartition the data into fewer partitions";
+  in_.failedRun = *std::find_if(in_.used.begin(), in_.used.end(), [&](const RunPtr& used) { return used.get() == &run; });
+  app_.unsettled = true;
+}
+
+// Of executors that this instance may use. Those that joined since it began, or are being started, are waited for if they are needed; what even
+// they are too few for is refused.
+bool Pass::hasSlots(const Run& run) {
+  std::uint32_t mine = 0, up = 0, all = 0;
+  bool unknown = false;
+  for (const auto& executor : app_.executors) {
+    if (usable(executor->index, kNowhere)) mine += executor->slots;
+    if (executor->phase == Executor::Phase::kUp) up += executor->slots;
+    if (executor->phase != Executor::Phase::kGone) all += executor->slots;
+    unknown |= executor->phase == Executor::Phase::kOrdered && executor->slots == 0;
+  }
+  if (run.parts.size() <= mine) return true;
+  if (run.parts.size() > all && !unknown) {
+    refuseGang(run, all);
+  } else {
+    in_.wantsSlots = true;
+    app_.unsettled |= run.parts.size() <= up;
+  }
+  return false;
 }
 
 // There are slots for all, no other one runs, and what it keeps reading of is there: else its first tasks would stand in slots that the last ones
 // wait for.
 bool Pass::mayBeginGang(Run& run) {
-  std::uint32_t slots = 0;
-  for (std::uint32_t member : in_.placement->members()) {
-    if (usable(member, kNowhere)) slots += app_.executors[member]->slots;
-  }
-  if (run.parts.size() > slots) {
-    const auto& nodes = run.plan->plan->nodes();
-    auto barrier = std::find_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.barrier(); });
-    if (barrier != nodes.end()) in_.failureSite = barrier->name() + (barrier->site().empty() ? "" : " at " + barrier->site());
-    in_.failure = "a barrier stage runs all its tasks at the same time: it needs " + std::to_string(run.parts.size()) + " slots, and there are " +
-                  std::to_string(slots) + (allUsable_ ? "" : " left of those that this job began with") +
-                  "; give the application more, or repartition the data into fewer partitions";
-    app_.unsettled = true;
-    return false;
-  }
+  if (!hasSlots(run)) return false;
   if (!makeWay(s_, app_, run)) return false;
   for (std::uint32_t p = 0; p < run.parts.size(); ++p) {
     TaskReads reads = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
