@@ -19,7 +19,10 @@ std::vector<std::string> preferredPlaces(const NodeRef& node, int partition) {
   output.kind = proto::OUTPUT_NONE, output.name = request.action, output.node = node, output.site = node->site;
   request.outputs.push_back(std::move(output));
   auto plan = std::make_shared<proto::Plan>(*context->build(request).plan);
-  for (auto& kept : *plan->mutable_nodes()) kept.clear_keep();  // where a cached partition came from counts as well
+  // Where a cached partition came from counts as well. What is kept of a stream is made from earlier times, down to its start: it has no places.
+  for (auto& node : *plan->mutable_nodes()) {
+    if (node.slide_ms() == 0 && !node.keep().state()) node.clear_keep();
+  }
   Facts facts;
   facts.defaultPartitions = context->defaultParallelism();
   PlanView view(std::move(plan));

@@ -2,6 +2,7 @@
 #include <sluice/executor_resource.h>
 
 #include <map>
+#include <optional>
 #include <set>
 
 #include "everywhere.h"
@@ -51,6 +52,18 @@ TEST(PreferredLocations, AskedOfNoPartitionAreAnError) {
   auto rdd = cluster.context().makeRDD(kPlaced);
   EXPECT_SAYS("preferredLocations: there is no partition 3; the RDD has 3", rdd.preferredLocations({3}));
   EXPECT_SAYS("preferredLocations: there is no partition -1; the RDD has 3", rdd.preferredLocations({-1}));
+}
+
+TEST(PreferredLocations, OfAStateAreNone) {
+  Cluster cluster(Shape::kLocal1);
+  auto pairs = cluster.context().parallelize(std::vector<std::pair<int, int>>{{1, 10}}, 1);
+  auto state = cluster.streaming().constantStream(pairs).updateStateByKey([](const std::vector<int>& added, const std::optional<int>& sum) {
+    return std::optional(sum.value_or(0) + int(added.size()));
+  });
+  Places said = {"nobody asked"};
+  state.foreachRDD([&](const auto& rdd) { said = rdd.preferredLocations({0}); });
+  cluster.runBatches(2);
+  EXPECT_EQ(said, Places{}) << "it is made of all batches before";
 }
 
 TEST(PreferredLocations, WithACountThePairsAreTheRecords) {
