@@ -15,7 +15,8 @@ struct Wish {
 
 // For each task, by index of the executor. Wishes hold nobody up: no executor is given more tasks than the rounds of its slots that the stage
 // needs anyway, spread evenly; who finds no room where it would rather be runs where there is some. Of two tasks that want one slot, the one
-// with fewer choices has it.
-std::vector<std::uint32_t> grantWishes(const App& app, const std::vector<std::uint32_t>& executors, const std::vector<Wish>& wishes);
+// with fewer choices has it. `given`: how many tasks of the stage are at each executor of the application already, by index.
+std::vector<std::uint32_t> grantWishes(const App& app, const std::vector<std::uint32_t>& executors, const std::vector<std::uint32_t>& given,
+                                       const std::vector<Wish>& wishes);
 
 }  // namespace sluice::master

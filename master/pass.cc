@@ -458,7 +458,11 @@ std::shared_ptr<const std::vector<std::uint32_t>> Pass::wishedPlaces(Run& run, s
     TaskReads reads = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
     wishes.push_back({preferredPlaces(run.plan->view, reads), (*standard)[p]});
   }
-  auto granted = grantWishes(app_, members, wishes);
+  std::vector<std::uint32_t> given(app_.executors.size());
+  for (const Part& part : run.parts) {
+    if (part.at != kNowhere && part.state != PartState::kAbsent) ++given[part.at];
+  }
+  auto granted = grantWishes(app_, members, given, wishes);
   auto places = std::make_shared<std::vector<std::uint32_t>>(*standard);
   for (std::size_t i = 0; i < granted.size(); ++i) (*places)[run.wanted[i]] = granted[i];
   return places;

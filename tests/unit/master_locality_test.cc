@@ -119,6 +119,17 @@ TEST(MasterLocality, ALostHostHoldsNobodyUp) {
   EXPECT_EQ(fleet.results(1).size(), 2u);
 }
 
+TEST(MasterLocality, ARepairCountsTheTasksThatAreThere) {
+  Fleet fleet;
+  fleet.paused = true;
+  std::vector<Places> places{{"host1"}, {"host1"}, {"host3", "host1"}, {"host3", "host1"}};
+  fleet.runJob(1, stepOver(places));
+  ASSERT_EQ(placesOf(fleet), (At{{0, 1}, {1, 1}, {2, 3}, {3, 3}}));
+  fleet.kill(3);
+  fleet.settle();
+  EXPECT_EQ(placesOf(fleet), (At{{0, 1}, {1, 1}, {2, 2}, {3, 2}})) << "host1 has as many tasks as slots already";
+}
+
 TEST(MasterLocality, AKeptValueIsReadWhereItIs) {
   Fleet fleet;
   PlanMaker p(14);
