@@ -67,14 +67,14 @@ std::string listOf(const Run& run, bool (*belongs)(const Gang::One&)) {
 
 // Those who wait fail, and with them the stage.
 void refuse(State& s, App& app, Run& run, const std::string& why) {
-  s.effects.disarm(timerOf(app));
+  s.disarm(timerOf(app));
   run.gang->error = why;
   tell(s, app, run, run.gang->round, {}, why);
 }
 
 void open(State& s, App& app, Run& run) {
   Gang& gang = *run.gang;
-  s.effects.disarm(timerOf(app));
+  s.disarm(timerOf(app));
   gang.texts.clear();
   for (std::uint32_t p = 0; p < gang.tasks.size(); ++p) {
     gang.texts.push_back(gang.round == 0 ? addressOf(*app.executors[run.parts[p].at]) : std::move(gang.tasks[p].text));
@@ -102,7 +102,7 @@ Instance* instanceOfGang(const App& app) {
 }
 
 void end(State& s, App& app) {
-  s.effects.disarm(timerOf(app));
+  s.disarm(timerOf(app));
   app.gang->gang = nullptr;
   app.gang = nullptr;
   app.unsettled = true;
@@ -164,7 +164,7 @@ void takeWait(State& s, App& app, Peer from, const proto::BarrierWait& wait) {
     return;
   } else {
     task.here = true, task.call = wait.call(), task.text = wait.text();
-    if (++gang.here == 1 && gang.round > 0) s.effects.arm(timerOf(app), s.now + app.conf.get(conf::kBarrierSyncTimeout));
+    if (++gang.here == 1 && gang.round > 0) s.arm(timerOf(app), s.now + app.conf.get(conf::kBarrierSyncTimeout));
   }
   look(s, app, run);
 }

@@ -37,7 +37,7 @@ void answerFailed(State& s, App& app, std::uint64_t number, proto::Domain domain
 }
 
 void release(State& s, App& app, const Instance& job) {
-  if (app.released.empty()) s.effects.arm({kReleaseTimer, app.id.value, 0}, s.now + Milliseconds(kReleaseAfterMs));
+  if (app.released.empty()) s.arm({kReleaseTimer, app.id.value, 0}, s.now + Milliseconds(kReleaseAfterMs));
   app.released.push_back(job.whenMs);
   if (app.releasedAt.size() < job.participants.size()) app.releasedAt.resize(job.participants.size());
   for (std::size_t i = 0; i < job.participants.size(); ++i) {
@@ -319,7 +319,7 @@ void flushReleased(State& s, App& app) {
   for (std::int64_t whenMs : app.released) app.releasedBefore.push_back(whenMs);
   while (app.releasedBefore.size() > kReleasedRemembered) app.releasedBefore.pop_front();
   app.released.clear(), app.releasedAt.clear();
-  s.effects.disarm({kReleaseTimer, app.id.value, 0});
+  s.disarm({kReleaseTimer, app.id.value, 0});
 }
 
 }  // namespace sluice::master

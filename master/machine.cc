@@ -178,7 +178,7 @@ void timer(State& s, TimerName name) {
     case kDriverTimer: return driverTimedOut(s, *app);
     case kReadyTimer: return checkReady(s, *app, true);
     case kDriverRestartTimer:
-      if (!startDriver(s, *app->record)) s.effects.arm(name, s.now + Milliseconds(app->driverDelayMs));
+      if (!startDriver(s, *app->record)) s.arm(name, s.now + Milliseconds(app->driverDelayMs));
       return;
     case kReleaseTimer: return flushReleased(s, *app);
     case kProgressTimer: return progressTimer(s, *app);
@@ -250,7 +250,10 @@ void Machine::onSession(Peer with, bool up, Moment now) {
 }
 
 void Machine::onTimer(TimerName name, Moment now) {
-  handle(now, [&](State& s) { timer(s, name); });
+  handle(now, [&](State& s) {
+    s.timers.erase(name);
+    timer(s, name);
+  });
 }
 
 void Machine::onSynced(std::uint64_t sequence, Moment now) {

@@ -166,8 +166,8 @@ class State {
   Options options;
   Effects& effects;
   Moment now;
-  Moment latest;           // that was ever seen
-  bool clockBack = false;  // it went back from there, which was said
+  Moment latest;  // since the clock last went back
+  std::map<TimerName, Moment> timers;  // armed ones
   JournalState journal;
   std::uint64_t synced = 0;
   std::uint64_t termSequence = 0;  // nothing leaves before this is durable
@@ -184,6 +184,8 @@ class State {
   // hear is sent again after that, and in order.
   void send(Peer to, std::shared_ptr<Envelope> envelope, std::uint64_t after = 0);
   void resend(Peer to, const EnvelopePtr& envelope, std::uint64_t after = 0);
+  void arm(TimerName timer, Moment at);
+  void disarm(TimerName timer);
   // Appends the record and applies it. Its sequence.
   std::uint64_t commit(const proto::JournalRecord& record);
   void log(const App& app, const std::string& line) { effects.log(app.record->appId + ": " + line); }

@@ -156,6 +156,29 @@ TEST(MasterStream, AClockThatGoesBackIsSaidOnceAndMakesNoBatchTwice) {
   EXPECT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000, 2000, 3000, 4000, 5000}));
 }
 
+TEST(MasterStream, AClockThatGoesBackHoldsUpNobodyWhoIsWaitedFor) {
+  Fleet fleet;
+  fleet.startStream(counting());
+  fleet.executors[receiverAt(fleet, 1)]->seal(1, 0, {block()});
+  std::uint64_t gone = receiverAt(fleet, 1) == 3 ? 2 : 3;
+  fleet.advance(510);  // the tick; not sealed
+  fleet.machine->onSession({Role::kExecutor, gone}, false, fleet.now);
+  ASSERT_EQ(fleet.count(proto::JournalRecord::kAllocated), 0);
+  fleet.now = fleet.now + Milliseconds(-3'600'000);
+  fleet.startStream(counting());  // an event like any other
+  fleet.advance(89);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kAllocated), 0);
+  fleet.advance(2);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kAllocated), 1) << "its seals are waited for as long as ever";
+  auto isGone = [&] {
+    return std::any_of(fleet.logged.begin(), fleet.logged.end(), [&](const auto& line) { return line.find("executor " + std::to_string(gone) + " is gone") != std::string::npos; });
+  };
+  fleet.advance(900);
+  EXPECT_FALSE(isGone());
+  fleet.advance(20);
+  EXPECT_TRUE(isGone()) << "a second after its session ended";
+}
+
 TEST(MasterStream, AnEmptyBatchPrintsItsHeaderWithoutALaunch) {
   Fleet fleet;
   fleet.startStream(ofBatches({2, 0, -1, 1}));
