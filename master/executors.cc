@@ -72,7 +72,7 @@ void compareKept(App& app, const Executor& executor, const proto::Report& report
       if (part.state == PartState::kDone && part.at == executor.index && !holds) {
         run.move(part, PartState::kAbsent);
         part.at = kNowhere;
-      } else if (part.state == PartState::kAbsent && holds) {
+      } else if (part.state == PartState::kAbsent && holds && !run.shape().barrier) {  // those are made together or not at all
         run.move(part, PartState::kDone);
         part.at = executor.index;
       } else if (part.state == PartState::kDone && holds && part.at != executor.index) {

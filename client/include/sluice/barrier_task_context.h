@@ -14,9 +14,11 @@
 //     }).collect();
 //   }
 //
-// Every task has to make the same calls in the same order. A stage that needs more slots than there are fails at once. Within the stage nothing may
-// change the partitions or take only some of them (union, coalesce, first, take …), nor may two barriers meet (zip); what is persisted, or comes
-// from an exchange, begins a stage of its own. The functions have to give the same again when they are tried again, whatever they exchange.
+// Every task has to make the same calls in the same order. A stage that needs more slots than the application has, or is being given, fails at once.
+// Within the stage nothing may change the partitions or take only some of them (union, coalesce, first, take …), nor may two barriers meet (zip);
+// what is persisted, or comes from an exchange, begins a stage of its own. What a function gives must not depend on the attempt: when the stage is
+// tried again, what tasks of the earlier attempt gave to an exchange, or persisted, may be read beside what the new ones give. So it may depend on
+// the records, and on what the tasks tell each other of them, but not on attemptNumber, on getTaskInfos or on the time.
 #pragma once
 #include <cstdint>
 #include <string>
