@@ -85,7 +85,6 @@ bool Pass::hasSlots(const Run& run) {
 // wait for.
 bool Pass::mayBeginGang(Run& run) {
   if (!hasSlots(run)) return false;
-  if (!makeWay(s_, app_, run)) return false;
   for (std::uint32_t p = 0; p < run.parts.size(); ++p) {
     TaskReads reads = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
     const Reads& resolved = resolve(run, reads);
@@ -94,7 +93,7 @@ bool Pass::mayBeginGang(Run& run) {
       if (q < resolved.kept[i]->parts.size() && resolved.kept[i]->parts[q].state != PartState::kDone) return false;
     }
   }
-  return true;
+  return makeWay(s_, app_, run);
 }
 
 void Pass::holdBack(Run& run) {

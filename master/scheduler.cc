@@ -65,7 +65,7 @@ void chargeCrash(const App& app, Instance& in, std::uint32_t executor, const std
       addRetry(in, *run, p, kNowhere, true);
     }
   }
-  if (ofGang && countFailure(in, *app.gang) >= app.maxFailures) in.failure = crash;
+  if (ofGang && countFailure(in, *app.gang) >= app.maxFailures) in.failure = crash, in.failedRun = app.gang;
   if (ran && ++in.crashes >= app.maxFailures) in.failure = crash;
 }
 
