@@ -16,13 +16,13 @@ struct Room {
 };
 
 // The rooms by host and by executor.
-class Map {
+class RoomsByPlace {
  public:
-  Map(const App& app, const std::vector<Room>& rooms) {
+  RoomsByPlace(const App& app, const std::vector<Room>& rooms) {
     for (std::size_t i = 0; i < rooms.size(); ++i) {
       const Executor& executor = *app.executors[rooms[i].executor];
       hosts_[executor.host].push_back(i);
-      named_[{executor.host, executor.id.value}] = i;
+      named_[std::pair(std::string_view(executor.host), executor.id.value)] = i;
     }
   }
   // Executors that are named, else all on the hosts that are.
@@ -30,7 +30,7 @@ class Map {
     std::vector<std::size_t> named, near;
     for (const auto& text : wish.places) {
       NamedPlace place = parsePlace(text);
-      if (auto exact = named_.find({place.host, place.executor}); exact != named_.end()) named.push_back(exact->second);
+      if (auto exact = named_.find(std::pair(place.host, place.executor)); exact != named_.end()) named.push_back(exact->second);
       if (auto host = hosts_.find(place.host); host != hosts_.end()) near.insert(near.end(), host->second.begin(), host->second.end());
     }
     auto& found = named.empty() ? near : named;
@@ -63,9 +63,9 @@ std::vector<std::uint32_t> grantWishes(const App& app, const std::vector<std::ui
   const auto rounds = std::uint32_t((tasks + slots - 1) / slots);
   for (Room& room : rooms) room.left = room.slots * rounds - std::min(room.slots * rounds, given[room.executor]);
 
-  Map map(app, rooms);
+  RoomsByPlace byPlace(app, rooms);
   std::vector<std::vector<std::size_t>> choices;
-  for (const Wish& wish : wishes) choices.push_back(map.choicesOf(wish));
+  for (const Wish& wish : wishes) choices.push_back(byPlace.choicesOf(wish));
   std::vector<std::size_t> order(wishes.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   auto rank = [&](std::size_t task) { return choices[task].empty() ? rooms.size() + 1 : choices[task].size(); };

@@ -26,7 +26,8 @@ void State::arm(TimerName timer, Moment at) {
 }
 
 void State::disarm(TimerName timer) {
-  if (timers.erase(timer)) effects.disarm(timer);
+  timers.erase(timer);
+  effects.disarm(timer);
 }
 
 std::uint64_t State::commit(const proto::JournalRecord& record) {
