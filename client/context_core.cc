@@ -9,6 +9,7 @@
 #include "client/accumulator_registry.h"
 #include "client/launch.h"
 #include "client/log.h"
+#include "common/barrier_stages.h"
 #include "common/clock.h"
 #include "common/master_url.h"
 #include "client/stop_signals.h"
@@ -112,9 +113,14 @@ void ContextCore::checkActive() const {
 
 std::uint32_t ContextCore::defaultParallelism() const { return parallelism_; }
 
-BuiltPlan ContextCore::build(const PlanRequest& request) {
+BuiltPlan ContextCore::build(const PlanRequest& request, bool wholeOutputs) {
   std::lock_guard lock(mutex_);
-  return buildPlan(request, driver_->backend().images(), templates_, broadcasts_, files_);
+  BuiltPlan built = buildPlan(request, driver_->backend().images(), templates_, broadcasts_, files_);
+  if (hasBarriers(*built.plan)) {
+    auto status = checkBarriers(PlanView(built.plan), wholeOutputs);
+    if (!status.ok()) throwError(ErrorKind::kInvalidArgument, request.action + ": " + std::string(status.message()));
+  }
+  return built;
 }
 
 void ContextCore::noteKept(std::uint32_t node, PersistentRDD what) {
@@ -155,7 +161,7 @@ Driver::Results ContextCore::runJob(const PlanRequest& request, std::vector<std:
     throwError(ErrorKind::kIllegalState, request.action + ": an RDD cannot be used inside a task; broadcast the data, or join");
   }
   Driver::Job job;
-  job.plan = build(request);
+  job.plan = build(request, partitions.empty() || partitions[0] == kNoPartition);
   job.partitions = std::move(partitions);
   const auto& nodes = job.plan.plan->nodes();
   auto readsBatch = [](const auto& node) {

@@ -50,7 +50,8 @@ class SLUICE_INTERNAL ContextCore {
   std::uint32_t defaultParallelism() const;
   std::uint64_t serial() const { return serial_; }  // among the contexts of this process
 
-  BuiltPlan build(const PlanRequest& request);
+  // `wholeOutputs`: of all partitions.
+  BuiltPlan build(const PlanRequest& request, bool wholeOutputs = true);
   // An action: its accumulators are counted, and what it computed is checkpointed where that was asked for.
   Driver::Results run(const PlanRequest& request, std::vector<std::uint32_t> partitions, CallSite site);
   // Its job alone.

@@ -60,6 +60,7 @@ NodeRef addRows(ContextCore& context, StaticPart* parts, std::size_t count, cons
     auto& input = *spec->source.add_inputs();
     input.set_rows(parts[i].rows.data(), parts[i].rows.size());
     input.set_records(parts[i].records), input.set_bytes(parts[i].rows.size());
+    for (std::string& place : parts[i].places) input.add_places(std::move(place));
   }
   return staticNode(context, std::move(spec), facts);
 }

@@ -170,7 +170,7 @@ std::uint64_t Builder::digest(bool ofModule) const {
   for (std::size_t at = 0; at < order_.size(); ++at) {
     const PlanNode& node = *order_[at].node;
     digest.add(std::uint64_t(node.kind) | std::uint64_t(node.oneValueWhenEmpty) << 8 | std::uint64_t(node.state) << 9 | std::uint64_t(node.firstBatchOnly) << 12 |
-               std::uint64_t(node.equalPartitions) << 13 | std::uint64_t(node.perKey) << 14 |
+               std::uint64_t(node.equalPartitions) << 13 | std::uint64_t(node.perKey) << 14 | std::uint64_t(node.barrier) << 15 |
                std::uint64_t(node.level.memory) << 10 | std::uint64_t(node.level.disk) << 11 | std::uint64_t(node.level.copies) << 16);
     digest.add(node.partitions), digest.add(std::uint64_t(node.slideMs));
     digest.add(node.picked.size());
@@ -276,7 +276,7 @@ void Builder::fillNode(std::size_t at, proto::Node& to) const {
   to.set_name(node.name), to.set_site(detail::siteText(node.site)), to.set_uid(uidOf(at));
   to.set_slide_ms(node.slideMs);
   to.set_one_value_when_empty(node.oneValueWhenEmpty), to.set_first_batch_only(node.firstBatchOnly);
-  to.set_equal_partitions(node.equalPartitions), to.set_per_key(node.perKey);
+  to.set_equal_partitions(node.equalPartitions), to.set_per_key(node.perKey), to.set_barrier(node.barrier);
   *to.mutable_picked() = {node.picked.begin(), node.picked.end()};
   if (!node.state) return;
   const TypeDesc* state = node.type;

@@ -58,6 +58,7 @@ class SLUICE_INTERNAL PlanNode {
   Placement key;
   std::vector<std::uint32_t> picked;  // kPick
   bool equalPartitions = false;       // its inputs must have the same number of them
+  bool barrier = false;               // the tasks of its stage run all at the same time
   bool perKey = false;                // what it makes of a key's records depends on these alone, and has that key
   StorageLevel level;
   bool keptForShifts = false;  // because a window reads it at earlier times: the user may still say how

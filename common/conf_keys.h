@@ -73,6 +73,8 @@ struct Key {
     "Partitions where no count is named; else the slots of the application")                                           \
   X(kTaskMaxFailures, std::int64_t, "task.maxFailures", "4", "",                                                       \
     "Tries of a task before its job fails (local[N]: 1, local[N,F]: F)")                                               \
+  X(kBarrierSyncTimeout, Duration, "barrier.sync.timeout", "365d", "s",                                                \
+    "Tasks of a barrier stage wait in barrier() and allGather() for so long at most, then all are tried again")        \
   X(kReaperKillTimeout, Duration, "task.reaper.killTimeout", "20s", "ms",                                              \
     "setJobGroup(…, interruptOnCancel): an executor is replaced whose cancelled task goes on for longer")              \
   X(kSchedulerMode, std::string, "scheduler.mode", "FIFO", "FIFO|FAIR",                                                \

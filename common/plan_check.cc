@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "common/barrier_stages.h"
 
 namespace sluice {
 namespace {
@@ -99,6 +100,9 @@ class Check {
 
 }  // namespace
 
-absl::Status checkPlan(const proto::Plan& plan) { return Check(plan).run(); }
+absl::Status checkPlan(const proto::Plan& plan) {
+  if (auto status = Check(plan).run(); !status.ok() || !hasBarriers(plan)) return status;
+  return checkBarriers(PlanView({std::shared_ptr<const void>(), &plan}), true);
+}
 
 }  // namespace sluice

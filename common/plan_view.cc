@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/barrier_stages.h"
+
 namespace sluice {
 
 PlanView::PlanView(std::shared_ptr<const proto::Plan> plan) : plan_(std::move(plan)) {
@@ -16,6 +18,8 @@ PlanView::PlanView(std::shared_ptr<const proto::Plan> plan) : plan_(std::move(pl
       addStage(output.node(), Stage::Sink::kOutput, {}, i);
     }
   }
+  if (!hasBarriers(*plan_)) return;
+  for (Stage& stage : stages_) stage.barrier = isBarrierStage(*this, stage);
 }
 
 int PlanView::position(std::uint32_t id) const {

@@ -29,6 +29,7 @@ struct Stage {
   ExchangeId exchange;       // kExchange: who reads it
   std::uint32_t output = 0;  // kOutput: position in Plan.outputs
   std::vector<std::uint32_t> parents;  // stages whose exchanges or kept values it reads at the same time; lower indices
+  bool barrier = false;                // its tasks run all at the same time (common/barrier_stages.h)
 };
 
 // A node's partition at a time: what is kept, read, placed and lost. when_ms > 0: a batch's time; < 0: minus a job's number; 0: a

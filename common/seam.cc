@@ -1,4 +1,5 @@
 // Key functions of the seam's classes: their type information lives here, once.
+#include "sluice/barrier_host.h"
 #include "sluice/error.h"
 #include "sluice/operator.h"
 #include "sluice/receiver_base.h"
@@ -18,6 +19,7 @@ Operator::~Operator() = default;
 BlockSink::~BlockSink() = default;
 ReceiverBase::~ReceiverBase() = default;
 ResourceHost::~ResourceHost() = default;
+BarrierHost::~BarrierHost() = default;
 
 void throwError(ErrorKind kind, std::string_view what) { throw Error(kind, std::string(what)); }
 

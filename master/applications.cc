@@ -82,7 +82,7 @@ void takeEarly(State& s, App& app) {
 
 void attach(State& s, App& app, Peer driver) {
   app.driver = driver, app.driverUp = true, app.driverStarted = s.now;
-  s.effects.disarm({kDriverTimer, app.id.value, 0});
+  s.disarm({kDriverTimer, app.id.value, 0});
 }
 
 void wantExecutors(State& s, App& app) {
@@ -192,9 +192,9 @@ void driverSession(State& s, Peer driver, bool up) {
     if (!up) watch(s, *app, {});
     TimerName gone{kDriverTimer, app->id.value, 0};
     if (up) {
-      s.effects.disarm(gone);
+      s.disarm(gone);
     } else if (app->record->driver == 0) {  // in cluster mode its worker tells what became of it
-      s.effects.arm(gone, s.now + Milliseconds(app->driverTimeoutMs));
+      s.arm(gone, s.now + Milliseconds(app->driverTimeoutMs));
     }
   }
 }
@@ -216,7 +216,7 @@ void driverGone(State& s, App& app, int exit, const std::string& how) {
   s.log(app, "driver ended (" + how + ")");
   if (app.record->submit.supervise()) {
     if (s.now.us - app.driverStarted.us > kDriverRanWellMs * 1000) app.driverDelayMs = 1000;
-    s.effects.arm({kDriverRestartTimer, app.id.value, 0}, s.now + Milliseconds(app.driverDelayMs));
+    s.arm({kDriverRestartTimer, app.id.value, 0}, s.now + Milliseconds(app.driverDelayMs));
     app.driverDelayMs = std::min(app.driverDelayMs * 2, kLongestDriverDelayMs);
     return;
   }
@@ -239,18 +239,18 @@ void endApp(State& s, App& app, bool failed, const std::string& why, bool killed
   for (auto& [number, stream] : app.streams) {
     stream->phase = Stream::Phase::kStopped;
     stream->record = nullptr;
-    for (std::uint32_t kind : {kTickTimer, kSealTimer}) s.effects.disarm({kind, app.id.value, number});
+    for (std::uint32_t kind : {kTickTimer, kSealTimer}) s.disarm({kind, app.id.value, number});
   }
   std::uint64_t sequence = s.commit(record);
   app.over = true;
-  for (std::uint32_t kind : {kDriverTimer, kReadyTimer, kDriverRestartTimer, kReleaseTimer, kProgressTimer}) s.effects.disarm({kind, app.id.value, 0});
+  for (std::uint32_t kind : {kDriverTimer, kReadyTimer, kDriverRestartTimer, kReleaseTimer, kProgressTimer, kBarrierTimer}) s.disarm({kind, app.id.value, 0});
   for (auto& executor : app.executors) {
     s.appOfExecutor.erase(executor->id.value);
     if (executor->phase == Executor::Phase::kGone) continue;
     stopExecutor(s, *executor);
     freeExecutor(s, *executor);
     executor->phase = Executor::Phase::kGone;
-    s.effects.disarm({kExecutorGraceTimer, app.id.value, executor->id.value});
+    s.disarm({kExecutorGraceTimer, app.id.value, executor->id.value});
   }
   app.instances.clear();
   if (app.driver) {

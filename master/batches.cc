@@ -242,6 +242,10 @@ void settleBatch(State& s, App& app, Stream& stream) {
     proto::Failed failed;
     failed.set_domain(proto::DOMAIN_USER), failed.set_message(in->failure), failed.set_when_ms(in->whenMs);
     in->failure.clear();
+    if (RunPtr run = std::exchange(in->failedRun, nullptr)) {
+      failed.set_stage(run->stage), failed.set_when_ms(run->whenMs), failed.set_site(in->failureSite);
+      return failBatch(s, app, stream, failed);
+    }
     // Nobody knows which stage it was: whatever is not there yet is given up.
     for (const auto& stage : in->plan->view.stages()) {
       bool output = stage.sink == Stage::Sink::kOutput;
@@ -275,7 +279,7 @@ void failBatch(State& s, App& app, Stream& stream, const proto::Failed& failed) 
   }
   s.log(app, "batch " + std::to_string(in->whenMs) + ": " + why);
   if (goesOn) {
-    if (!complete(*in)) return;
+    if (!complete(*in)) return dropAbandoned(s, app, *in);
     decide(s, app, stream);
     return pump(s, app, stream);
   }

@@ -72,7 +72,7 @@ void compareKept(App& app, const Executor& executor, const proto::Report& report
       if (part.state == PartState::kDone && part.at == executor.index && !holds) {
         run.move(part, PartState::kAbsent);
         part.at = kNowhere;
-      } else if (part.state == PartState::kAbsent && holds) {
+      } else if (part.state == PartState::kAbsent && holds && !run.shape().barrier) {  // those are made together or not at all
         run.move(part, PartState::kDone);
         part.at = executor.index;
       } else if (part.state == PartState::kDone && holds && part.at != executor.index) {
@@ -137,7 +137,7 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
   Executor& executor = known ? *known : addExecutor(s, *app, ExecutorId{report.executor()});
   executor.session = executor.reported = true;
   executor.host = report.host(), executor.address = report.address(), executor.slots = report.slots();
-  s.effects.disarm({kExecutorGraceTimer, app->id.value, executor.id.value});
+  s.disarm({kExecutorGraceTimer, app->id.value, executor.id.value});
   if (!report.failed().empty()) return loseExecutor(s, *app, executor, report.failed(), "");
   compareKept(*app, executor, report);
   bool isNew = executor.phase != Executor::Phase::kUp;
@@ -158,10 +158,10 @@ void executorSession(State& s, App& app, Executor& executor, bool up) {
   executor.session = up;
   executor.reported = false;
   TimerName grace{kExecutorGraceTimer, app.id.value, executor.id.value};
-  if (up) return s.effects.disarm(grace);
+  if (up) return s.disarm(grace);
   if (executor.phase == Executor::Phase::kGone) return;
   if (s.options.executorGraceMs <= 0) return loseExecutor(s, app, executor, "its session ended", "");
-  s.effects.arm(grace, s.now + Milliseconds(s.options.executorGraceMs));
+  s.arm(grace, s.now + Milliseconds(s.options.executorGraceMs));
 }
 
 void earlySessionDown(State& s, Peer executor) {
@@ -188,7 +188,7 @@ void loseExecutor(State& s, App& app, Executor& executor, const std::string& how
   if (executor.phase == Executor::Phase::kGone) return;
   bool began = executor.phase == Executor::Phase::kOrdered;
   executor.phase = Executor::Phase::kGone;
-  s.effects.disarm({kExecutorGraceTimer, app.id.value, executor.id.value});
+  s.disarm({kExecutorGraceTimer, app.id.value, executor.id.value});
   s.log(app, "executor " + std::to_string(executor.id.value) + " is gone: " + how);
   s.measures.executorsLost.add();
   freeExecutor(s, executor);
@@ -220,12 +220,12 @@ void checkReady(State& s, App& app, bool waitIsOver) {
   if (app.ready || app.over) return;
   bool ordered = std::any_of(app.executors.begin(), app.executors.end(), [](const auto& e) { return e->phase == Executor::Phase::kOrdered; });
   if (ordered && !waitIsOver) {
-    if (!app.readyArmed) s.effects.arm({kReadyTimer, app.id.value, 0}, s.now + Milliseconds(kReadyWaitMs));
+    if (!app.readyArmed) s.arm({kReadyTimer, app.id.value, 0}, s.now + Milliseconds(kReadyWaitMs));
     app.readyArmed = true;
     return;
   }
   if (app.up.empty()) return;
-  if (app.readyArmed) s.effects.disarm({kReadyTimer, app.id.value, 0});
+  if (app.readyArmed) s.disarm({kReadyTimer, app.id.value, 0});
   app.ready = true;
   std::uint32_t slots = 0;
   for (const auto& executor : app.executors) {

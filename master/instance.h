@@ -65,9 +65,12 @@ struct Instance {
   std::map<std::pair<std::uint32_t, std::uint32_t>, Read> reads;  // by source and partition, of this batch
   std::uint32_t crashes = 0;
   std::vector<std::tuple<const Template*, std::uint32_t, std::uint32_t>> failedTasks;  // how many of a stage
-  std::string failure, failureSite;  // of the instance as a whole
+  std::string failure, failureSite;
+  RunPtr failedRun;  // whose failure it is; null: of the instance as a whole
   Moment started;
   bool over = false;
+  bool waitsForGang = false;  // a barrier stage of its is held back
+  bool wantsSlots = false;    // and needs executors that joined after it began
   bool repairing = false;  // it makes values of earlier times again, which marks would take away
 
   void participates(std::uint32_t executor) {

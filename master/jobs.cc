@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/barrier_stages.h"
 #include "common/plan_check.h"
 #include "master/pools.h"
 #include "master/progress.h"
@@ -36,7 +37,7 @@ void answerFailed(State& s, App& app, std::uint64_t number, proto::Domain domain
 }
 
 void release(State& s, App& app, const Instance& job) {
-  if (app.released.empty()) s.effects.arm({kReleaseTimer, app.id.value, 0}, s.now + Milliseconds(kReleaseAfterMs));
+  if (app.released.empty()) s.arm({kReleaseTimer, app.id.value, 0}, s.now + Milliseconds(kReleaseAfterMs));
   app.released.push_back(job.whenMs);
   if (app.releasedAt.size() < job.participants.size()) app.releasedAt.resize(job.participants.size());
   for (std::size_t i = 0; i < job.participants.size(); ++i) {
@@ -189,6 +190,12 @@ void runJob(State& s, App& app, const EnvelopePtr& envelope) {
     plan->captures = captures;
   }
   plan->usedBy = ++app.templateUses;
+  if (hasBarriers(*plan->plan)) {
+    bool whole = request.partitions_size() == 0 || request.partitions(0) == ~0u;
+    if (auto status = checkBarriers(plan->view, whole); !status.ok()) {
+      return answerFailed(s, app, number, proto::DOMAIN_SYSTEM, std::string(status.message()), "");
+    }
+  }
   auto job = std::make_shared<Instance>();
   job->whenMs = whenMs, job->job = true, job->serial = ++app.serials;
   job->id.set_app(app.id.value), job->id.set_when_ms(whenMs), job->id.set_stream(request.stream());
@@ -312,7 +319,7 @@ void flushReleased(State& s, App& app) {
   for (std::int64_t whenMs : app.released) app.releasedBefore.push_back(whenMs);
   while (app.releasedBefore.size() > kReleasedRemembered) app.releasedBefore.pop_front();
   app.released.clear(), app.releasedAt.clear();
-  s.effects.disarm({kReleaseTimer, app.id.value, 0});
+  s.disarm({kReleaseTimer, app.id.value, 0});
 }
 
 }  // namespace sluice::master

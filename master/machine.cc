@@ -1,6 +1,7 @@
 #include "master/machine.h"
 
 #include "master/applications.h"
+#include "master/barriers.h"
 #include "master/batches.h"
 #include "master/broadcasts.h"
 #include "master/checkpoints.h"
@@ -44,7 +45,7 @@ void takePrepared(State& s, const EnvelopePtr& envelope) {
   if (!keeps || app.instances.size() < 2) return;
   auto others = app.instances;  // one of them may have waited for such a value
   for (auto& [key, other] : others) {
-    if (other != instance && !other->over && !other->blocked.empty()) advance(s, app, *other);
+    if (other != instance && !other->over && (!other->blocked.empty() || other->waitsForGang)) advance(s, app, *other);
   }
 }
 
@@ -121,6 +122,9 @@ void dispatch(State& s, Peer from, const EnvelopePtr& envelope) {
   switch (m.body_case()) {
     case proto::Message::kPrepared: return takePrepared(s, envelope);
     case proto::Message::kFailed: return takeFailed(s, m.failed());
+    case proto::Message::kBarrierWait:
+      if (App* app = s.app(m.barrier_wait().instance().app())) takeWait(s, *app, from, m.barrier_wait());
+      return;
     case proto::Message::kStored:
       if (App* app = s.app(m.stored().app())) takeStored(s, *app, m.stored());
       return;
@@ -174,10 +178,11 @@ void timer(State& s, TimerName name) {
     case kDriverTimer: return driverTimedOut(s, *app);
     case kReadyTimer: return checkReady(s, *app, true);
     case kDriverRestartTimer:
-      if (!startDriver(s, *app->record)) s.effects.arm(name, s.now + Milliseconds(app->driverDelayMs));
+      if (!startDriver(s, *app->record)) s.arm(name, s.now + Milliseconds(app->driverDelayMs));
       return;
     case kReleaseTimer: return flushReleased(s, *app);
     case kProgressTimer: return progressTimer(s, *app);
+    case kBarrierTimer: return barrierTimedOut(s, *app);
     default: return;
   }
 }
@@ -189,7 +194,11 @@ Machine::~Machine() = default;
 
 template <class Event> void Machine::handle(Moment now, Event event) {
   state_->now = now;
+  watchClock(*state_);
   event(*state_);
+  for (auto& [id, app] : state_->apps) {
+    if (app->unsettled) settleGangs(*state_, *app);
+  }
   state_->reap();
 }
 
@@ -241,7 +250,10 @@ void Machine::onSession(Peer with, bool up, Moment now) {
 }
 
 void Machine::onTimer(TimerName name, Moment now) {
-  handle(now, [&](State& s) { timer(s, name); });
+  handle(now, [&](State& s) {
+    s.timers.erase(name);
+    timer(s, name);
+  });
 }
 
 void Machine::onSynced(std::uint64_t sequence, Moment now) {

@@ -4,6 +4,8 @@
 #include <limits>
 #include <tuple>
 
+#include "common/preferred_places.h"
+#include "master/locality.h"
 #include "master/progress.h"
 #include "master/stages.h"
 
@@ -33,11 +35,12 @@ void Pass::run() {
   if (in_.placement) {
     for (std::uint32_t member : in_.placement->members()) any |= member_[member] = app_.isUp(member), allUsable_ &= member_[member];
   }
-  if (!any) {  // none of those it began with is left
+  if (!any || std::exchange(in_.wantsSlots, false)) {  // none of those it began with is left, or they are too few
     in_.placement = placementOf(s_, app_, in_.facts->defaultPartitions);
-    allUsable_ = true;
+    member_.assign(app_.executors.size(), 0), allUsable_ = true;
     for (std::uint32_t member : in_.placement->members()) member_[member] = app_.isUp(member);
   }
+  in_.waitsForGang = false;
   if (in_.own.empty()) in_.own.resize(in_.plan->view.stages().size());
   wantBlocked();
   for (auto& output : in_.outputs) {
@@ -174,6 +177,7 @@ void Pass::want(Run& run, std::uint32_t partition) {
   Part& part = run.parts[partition];
   if (part.state == PartState::kAbsent) {
     if (run.traits().state && restore(run, partition)) return;
+    if (run.shape().barrier) return wantTogether(run);
     run.move(part, PartState::kPlaced);
     part.at = kNowhere, part.owner = in_.serial;
     run.wanted.push_back(partition);
@@ -360,19 +364,23 @@ bool Pass::ready(const Reads& reads, std::uint32_t shift, std::uint32_t place) c
     std::uint32_t p = reads.reads->kept[i].partition + shift;
     if (p >= reads.kept[i]->parts.size()) continue;
     const Part& part = reads.kept[i]->parts[p];
+    // What a barrier stage keeps is there as a whole: a job that ended before would give up the rest, and with it all of it.
+    if (reads.kept[i]->shape().barrier && reads.kept[i]->absent + reads.kept[i]->unfinished > 0) return false;
     if (part.state == PartState::kDone) continue;
     if (part.state != PartState::kLaunched || part.at != place || part.owner != in_.serial) return false;
   }
   return true;
 }
 
-void Pass::placeTask(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift, std::uint32_t standard) {
+void Pass::placeTask(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift, std::uint32_t standard,
+                     std::vector<std::uint32_t>* room) {
   Part& part = run.parts[partition];
   std::uint32_t avoid = kNowhere;
   if (!in_.retries.empty()) {
     if (const auto* retry = retryOf(in_, run, partition)) avoid = retry->avoid;
   }
   part.at = choose(reads, shift, standard, avoid);
+  if (room) part.at = roomFor(part.at, avoid, *room);
   for (std::size_t i = 0; i < reads.shuffles.size(); ++i) readAt(*reads.shuffles[i], reads.reads->shuffles[i].reducer + shift, part.at);
   if (reads.kept.empty() || ready(reads, shift, part.at)) {
     launch(run, partition, reads, shift);
@@ -383,7 +391,7 @@ void Pass::placeTask(Run& run, std::uint32_t partition, const Reads& reads, std:
 
 // The usual case at full speed: a whole stage that nothing pulls from its standard places.
 bool Pass::placeAll(Run& run) {
-  if (!run.traits().aligned || !in_.retries.empty() || !allUsable_) return false;
+  if (!run.traits().aligned || run.traits().wishes || !in_.retries.empty() || !allUsable_) return false;
   const Reads& reads = resolve(run, alignedReads(run));
   if (!reads.kept.empty() || (stream_ && !reads.reads->sources.empty())) return false;
   const auto& places = in_.placement->places(std::uint32_t(run.parts.size()));
@@ -415,6 +423,7 @@ bool Pass::placeAll(Run& run) {
 }
 
 void Pass::place(Run& run) {
+  if (run.shape().barrier) return placeGang(run);
   run.begun = true;
   if (run.wantsAll) {
     if (placeAll(run)) return;
@@ -426,6 +435,7 @@ void Pass::place(Run& run) {
   }
   std::sort(run.wanted.begin(), run.wanted.end());
   auto places = in_.placement->places(std::uint32_t(run.parts.size())).at;
+  if (run.traits().wishes) places = wishedPlaces(run, std::move(places));
   if (run.traits().aligned) {
     const Reads& reads = resolve(run, alignedReads(run));
     for (std::uint32_t p : run.wanted) placeTask(run, p, reads, p, (*places)[p]);
@@ -437,10 +447,32 @@ void Pass::place(Run& run) {
   }
 }
 
+// The standard places, but for those tasks that would rather be elsewhere.
+std::shared_ptr<const std::vector<std::uint32_t>> Pass::wishedPlaces(Run& run, std::shared_ptr<const std::vector<std::uint32_t>> standard) {
+  std::vector<std::uint32_t> members;
+  for (std::uint32_t member : in_.placement->members()) {
+    if (usable(member, kNowhere)) members.push_back(member);
+  }
+  std::vector<Wish> wishes;
+  for (std::uint32_t p : run.wanted) {
+    TaskReads reads = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
+    wishes.push_back({preferredPlaces(run.plan->view, reads), (*standard)[p]});
+  }
+  std::vector<std::uint32_t> given(app_.executors.size());
+  for (const Part& part : run.parts) {
+    if (part.at != kNowhere && part.state != PartState::kAbsent) ++given[part.at];
+  }
+  auto granted = grantWishes(app_, members, given, wishes);
+  auto places = std::make_shared<std::vector<std::uint32_t>>(*standard);
+  for (std::size_t i = 0; i < granted.size(); ++i) (*places)[run.wanted[i]] = granted[i];
+  return places;
+}
+
 // ---- tasks held back ----
 
 void Pass::wantBlocked() {
-  for (auto [run, p] : in_.blocked) {
+  auto blocked = in_.blocked;  // a barrier stage that begins anew takes its own out
+  for (auto [run, p] : blocked) {
     if (run->parts[p].state != PartState::kPlaced || run->parts[p].owner != in_.serial) continue;
     begin(*run);
     TaskReads own = run->plan->view.reads(run->shape(), run->whenMs, p, *in_.facts);

@@ -43,6 +43,7 @@ class Pass {
   void begin(Run& run);
   void want(Run& run, std::uint32_t partition);
   void wantWhole(Run& run);
+  void wantTogether(Run& run);
   void expand(Run& run);
   void wantKept(const Reads& reads, std::uint32_t shift);
   void recheck(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift);
@@ -52,7 +53,16 @@ class Pass {
   // Placing and sending.
   void place(Run& run);
   bool placeAll(Run& run);
-  void placeTask(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift, std::uint32_t standard);
+  void placeGang(Run& run);
+  bool mayBeginGang(Run& run);
+  bool hasSlots(const Run& run);
+  void refuseGang(const Run& run, std::uint32_t slots);
+  void holdBack(Run& run);
+  std::uint32_t roomFor(std::uint32_t wanted, std::uint32_t avoid, std::vector<std::uint32_t>& room) const;
+  std::shared_ptr<const std::vector<std::uint32_t>> wishedPlaces(Run& run, std::shared_ptr<const std::vector<std::uint32_t>> standard);
+  // `room`: slots that are left of each executor, for tasks that must all run at the same time.
+  void placeTask(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift, std::uint32_t standard,
+                 std::vector<std::uint32_t>* room = nullptr);
   std::uint32_t choose(const Reads& reads, std::uint32_t shift, std::uint32_t standard, std::uint32_t avoid);
   std::uint32_t chooseHolder(const proto::InputList& inputs, std::uint32_t avoid);
   void readAt(Run& exchange, std::uint32_t reducer, std::uint32_t place);

@@ -94,7 +94,7 @@ void watch(State& s, App& app, const proto::Watch& watch) {
     for (std::uint32_t index : app.up) {
       s.send(app.executors[index]->peer(), messageOf(&proto::Message::mutable_watch_tasks, [&](proto::WatchTasks& off) { off.set_app(app.id.value); }));
     }
-    s.effects.disarm({kProgressTimer, app.id.value, 0});
+    s.disarm({kProgressTimer, app.id.value, 0});
     app.watch = {};
     return;
   }
@@ -125,7 +125,7 @@ void progressed(State& s, App& app) {
   if (app.watch.armed) return;
   tell(s, app);
   app.watch.armed = true;
-  s.effects.arm({kProgressTimer, app.id.value, 0}, s.now + Milliseconds(kTellEveryMs));
+  s.arm({kProgressTimer, app.id.value, 0}, s.now + Milliseconds(kTellEveryMs));
 }
 
 void progressTimer(State& s, App& app) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/fail_point.h"
+#include "master/barriers.h"
 #include "master/broadcasts.h"
 #include "master/pass.h"
 #include "master/progress.h"
@@ -35,23 +36,13 @@ bool isWanted(const Instance::Output& output, std::uint32_t partition) {
   return output.wanted.empty() || std::find(output.wanted.begin(), output.wanted.end(), partition) != output.wanted.end();
 }
 
-// The part has to be made again.
-void lose(Instance* in, Run& run, std::uint32_t partition) {
-  Part& part = run.parts[partition];
-  bool done = part.state == PartState::kDone;
-  run.move(part, PartState::kAbsent);
-  part.at = kNowhere, part.owner = 0;
-  Instance::Output* output = in ? outputOf(*in, run) : nullptr;
-  if (!output || !done) return;
-  output->have[partition] = false;
-  if (isWanted(*output, partition)) ++output->missing;
-}
-
-void countFailure(Instance& in, const Run& run) {
+// How often tasks of the stage have failed.
+std::uint32_t countFailure(Instance& in, const Run& run) {
   for (auto& [plan, stage, failed] : in.failedTasks) {
-    if (plan == run.plan.get() && stage == run.stage) return void(++failed);
+    if (plan == run.plan.get() && stage == run.stage) return ++failed;
   }
   in.failedTasks.emplace_back(run.plan.get(), run.stage, 1);
+  return 1;
 }
 
 void addRetry(Instance& in, Run& run, std::uint32_t partition, std::uint32_t avoid, bool cautious) {
@@ -61,6 +52,31 @@ void addRetry(Instance& in, Run& run, std::uint32_t partition, std::uint32_t avo
     return;
   }
   in.retries.push_back({&run, partition, avoid, cautious});
+}
+
+// The process of the executor was ended by user code, perhaps that of the instance's tasks there: they go on one record at a time, and not for ever.
+void chargeCrash(const App& app, Instance& in, std::uint32_t executor, const std::string& crash) {
+  bool ran = false, ofGang = false;
+  for (const auto& run : in.used) {
+    for (std::uint32_t p = 0; p < run->parts.size(); ++p) {
+      const Part& part = run->parts[p];
+      if (part.at != executor || part.state != PartState::kLaunched || part.owner != in.serial) continue;
+      ran = true, ofGang |= run == app.gang;
+      addRetry(in, *run, p, kNowhere, true);
+    }
+  }
+  if (ofGang && countFailure(in, *app.gang) >= app.maxFailures) in.failure = crash, in.failedRun = app.gang;
+  if (ran && ++in.crashes >= app.maxFailures) in.failure = crash;
+}
+
+// Of a barrier stage that has begun anew since.
+bool isOfOldGang(const Instance& in, const proto::Result& result) {
+  for (const auto& output : in.outputs) {
+    const RunPtr& run = in.own[output.stage];
+    if (output.position != result.output() || !run || !run->shape().barrier || result.partition() >= run->parts.size()) continue;
+    return run->parts[result.partition()].attempt != result.attempt();
+  }
+  return false;
 }
 
 void takeResult(Instance& in, const proto::Result& result, const Envelope& envelope, std::uint64_t executor) {
@@ -81,6 +97,17 @@ void takeResult(Instance& in, const proto::Result& result, const Envelope& envel
 }
 
 }  // namespace
+
+void lose(Instance* in, Run& run, std::uint32_t partition) {
+  Part& part = run.parts[partition];
+  bool done = part.state == PartState::kDone;
+  run.move(part, PartState::kAbsent);
+  part.at = kNowhere, part.owner = 0;
+  Instance::Output* output = in ? outputOf(*in, run) : nullptr;
+  if (!output || !done) return;
+  output->have[partition] = false;
+  if (isWanted(*output, partition)) ++output->missing;
+}
 
 std::shared_ptr<Template> templateOf(App& app, std::shared_ptr<const proto::Plan> plan, std::shared_ptr<const proto::Captures> captures) {
   auto& found = app.templates[plan->template_hash()];
@@ -168,6 +195,7 @@ void takePrepared(State& s, App& app, Instance& in, const Envelope& envelope) {
     }
     if (!run || tasks.partition(i) >= run->parts.size()) continue;
     Part& part = run->parts[tasks.partition(i)];
+    if (run->shape().barrier && tasks.attempt(i) != part.attempt) continue;  // its stage has begun anew
     if (!counted.empty() && !part.counted && (run->whenMs <= 0 || run->whenMs == in.whenMs)) part.counted = counted[std::size_t(i)] = true;
     auto sink = run->shape().sink;
     if (sink == Stage::Sink::kExchange || part.state == PartState::kDone) continue;
@@ -175,10 +203,12 @@ void takePrepared(State& s, App& app, Instance& in, const Envelope& envelope) {
     part.at = executor->index;
     if (output && isWanted(*output, tasks.partition(i))) --output->missing;
   }
-  for (const auto& result : prepared.results()) takeResult(in, result, envelope, executor->id.value);
+  for (const auto& result : prepared.results()) {
+    if (!isOfOldGang(in, result)) takeResult(in, result, envelope, executor->id.value);
+  }
   for (const auto& kept : prepared.kept()) {
     RunPtr run = app.values.keep(kept.node(), kept.when_ms());
-    if (!run || kept.partition() >= run->parts.size() || run->parts[kept.partition()].state == PartState::kDone) continue;
+    if (!run || run->shape().barrier || kept.partition() >= run->parts.size() || run->parts[kept.partition()].state == PartState::kDone) continue;
     run->move(run->parts[kept.partition()], PartState::kDone);
     run->parts[kept.partition()].at = executor->index;
   }
@@ -194,7 +224,7 @@ void takePrepared(State& s, App& app, Instance& in, const Envelope& envelope) {
     known.records = std::max(known.records, read.records()), known.bytes = std::max(known.bytes, read.bytes());
   }
   progressed(s, app);
-  if (!in.blocked.empty()) advance(s, app, in);
+  if (!in.blocked.empty() || in.waitsForGang) advance(s, app, in);
 }
 
 void takeCopy(App& app, const proto::KeptCopied& copied) {
@@ -234,11 +264,13 @@ Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed
   } else if (failed.domain() != proto::DOMAIN_CANCELLED) {  // killed on request: that is nobody's fault
     s.log(app, "task failed (" + failed.site() + ", partition " + std::to_string(failed.partition()) + ", attempt " +
                    std::to_string(failed.attempt()) + ", executor " + std::to_string(failed.executor()) + "): " + failed.message());
-    countFailure(in, *run);
-    if (++part.failures >= app.maxFailures) return Verdict::kFailed;
+    // All tasks of a barrier stage begin anew with one, so its tries are theirs together.
+    std::uint32_t ofStage = countFailure(in, *run);
+    if ((run->shape().barrier ? ofStage : ++part.failures) >= app.maxFailures) return Verdict::kFailed;
     addRetry(in, *run, failed.partition(), executor->index, failed.domain() == proto::DOMAIN_USER);
   }
-  lose(&in, *run, failed.partition());
+  if (run->shape().barrier) breakGang(s, app, &in, *run);
+  else lose(&in, *run, failed.partition());
   return Verdict::kAgain;
 }
 
@@ -266,9 +298,30 @@ bool abandonBelow(Instance& in, std::uint32_t stage, const std::string& why) {
   return true;
 }
 
+void dropAbandoned(State& s, App& app, Instance& in) {
+  auto isNeeded = [&](const Run& run) {
+    const bool own = run.plan == in.plan && run.whenMs == in.whenMs;  // else nobody knows who reads it
+    auto needs = [&](std::uint32_t reader) {
+      const auto& below = in.plan->shapes[reader].below;
+      return !own || std::binary_search(below.begin(), below.end(), run.stage);
+    };
+    return std::any_of(in.stateStages.begin(), in.stateStages.end(), needs) ||
+           std::any_of(in.outputs.begin(), in.outputs.end(),
+                       [&](const auto& output) { return output.missing != 0 && output.abandoned.empty() && needs(output.stage); });
+  };
+  std::erase_if(in.blocked, [&](const auto& entry) {
+    auto [run, p] = entry;
+    if (isNeeded(*run)) return false;
+    if (run->parts[p].state == PartState::kPlaced && run->parts[p].owner == in.serial) lose(&in, *run, p);
+    return true;
+  });
+  if (app.gang && app.gangOf == in.serial && !isNeeded(*app.gang)) breakGang(s, app, &in, *RunPtr(app.gang));
+}
+
 void retire(State& s, App& app, Instance& in, bool done) {
   in.over = true;
   noteEnd(s, app, in, done);
+  leaveGang(s, app, in);
   for (const auto& run : in.used) {
     if (run->unfinished == 0) continue;
     bool exchange = run->shape().sink == Stage::Sink::kExchange;
@@ -279,6 +332,7 @@ void retire(State& s, App& app, Instance& in, bool done) {
         run->move(part, PartState::kDone);
       } else {
         lose(nullptr, *run, p);
+        part.failures = part.lost = 0;  // who makes it next has tries of its own
       }
     }
   }
@@ -289,17 +343,16 @@ void retire(State& s, App& app, Instance& in, bool done) {
 
 void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& crash) {
   forgetDropping(s, app, *app.executors[index]);
+  for (auto& [key, in] : app.instances) {
+    if (!crash.empty()) chargeCrash(app, *in, index, crash);
+  }
+  breakGangAt(s, app, index);
   app.values.moveToCopies(index);
   for (auto& [key, in] : app.instances) {
-    bool ran = false;
     for (const auto& run : in->used) {
       for (std::uint32_t p = 0; p < run->parts.size(); ++p) {
         Part& part = run->parts[p];
         if (part.at != index || part.state == PartState::kAbsent) continue;
-        if (part.state == PartState::kLaunched && part.owner == in->serial) {
-          ran = true;
-          if (!crash.empty()) addRetry(*in, *run, p, kNowhere, true);
-        }
         Instance::Output* output = outputOf(*in, *run);
         if (output && part.state == PartState::kDone) {
           // What it staged lies in files, and small results came with the message; only rows that stayed there are gone.
@@ -310,7 +363,6 @@ void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& 
         lose(in.get(), *run, p);
       }
     }
-    if (ran && !crash.empty() && ++in->crashes >= app.maxFailures) in->failure = crash;
   }
   if (SLUICE_FAIL_POINT("master.values_of_the_lost_kept")) return;
   app.values.each([&](Run& run) {

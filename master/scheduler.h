@@ -38,6 +38,11 @@ Verdict takeFailed(State& s, App& app, Instance& instance, const proto::Failed& 
 bool complete(const Instance& instance);
 // Abandons what depends on the stage. False: a state does, so the stream cannot go on.
 bool abandonBelow(Instance& instance, std::uint32_t stage, const std::string& why);
+// What only abandoned outputs needed is not waited for any more; a barrier stage among it ends.
+void dropAbandoned(State& s, App& app, Instance& instance);
+
+// The part of a run that the instance (if any) uses has to be made again.
+void lose(Instance* instance, Run& run, std::uint32_t partition);
 
 // The instance is over: its map outputs count as present (done) or as gone.
 void retire(State& s, App& app, Instance& instance, bool done);

@@ -20,6 +20,16 @@ void State::resend(Peer to, const EnvelopePtr& envelope, std::uint64_t after) {
   effects.send(to, envelope, after <= synced ? 0 : after);
 }
 
+void State::arm(TimerName timer, Moment at) {
+  timers[timer] = at;
+  effects.arm(timer, at);
+}
+
+void State::disarm(TimerName timer) {
+  timers.erase(timer);
+  effects.disarm(timer);
+}
+
 std::uint64_t State::commit(const proto::JournalRecord& record) {
   std::uint64_t sequence = effects.append(record);
   if (auto status = journal.apply(sequence, record); !status.ok()) effects.log(std::string(status.message()));

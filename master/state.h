@@ -30,6 +30,7 @@ enum TimerKind : std::uint32_t {
   kDriverRestartTimer,   // (app)
   kReleaseTimer,         // (app)
   kProgressTimer,        // (app)
+  kBarrierTimer,         // (app): somebody waits in a barrier
 };
 
 struct Executor {
@@ -111,6 +112,10 @@ struct App {
   std::map<Peer, std::uint64_t> subscribers;
   std::set<std::pair<Peer, std::string>> waiters;  // for its end, and by which id they know it
   Watch watch;
+  // The barrier stage that runs, and whose it is: one at a time, so that no two wait for each other's slots.
+  RunPtr gang;
+  std::uint32_t gangOf = 0;
+  bool unsettled = false;  // that has ended, or an instance has failed: looked at when the event is over
   bool over = false;
 
   Executor* executor(std::uint64_t id) const {
@@ -161,6 +166,8 @@ class State {
   Options options;
   Effects& effects;
   Moment now;
+  Moment latest;  // since the clock last went back
+  std::map<TimerName, Moment> timers;  // armed ones
   JournalState journal;
   std::uint64_t synced = 0;
   std::uint64_t termSequence = 0;  // nothing leaves before this is durable
@@ -177,6 +184,8 @@ class State {
   // hear is sent again after that, and in order.
   void send(Peer to, std::shared_ptr<Envelope> envelope, std::uint64_t after = 0);
   void resend(Peer to, const EnvelopePtr& envelope, std::uint64_t after = 0);
+  void arm(TimerName timer, Moment at);
+  void disarm(TimerName timer);
   // Appends the record and applies it. Its sequence.
   std::uint64_t commit(const proto::JournalRecord& record);
   void log(const App& app, const std::string& line) { effects.log(app.record->appId + ": " + line); }

@@ -60,6 +60,8 @@ struct Stream {
   std::map<std::uint32_t, Receiver> receivers;  // by node
   std::int64_t dueMs = 0;                       // the last tick
   std::int64_t recalledMs = 0;                  // batches up to here were allocated by an earlier master
+  std::int64_t sealsOfMs = 0;                   // the batch whose seals are waited for
+  Moment sealsUntil;                            // and how long
   std::int64_t askedMs = 0;                     // PlanFor sent for this time
   EnvelopePtr planned;                          // the driver's answer
   InstancePtr running;

@@ -120,7 +120,7 @@ void wire(App& app, Stream& stream, const StreamRecord& record) {
 }
 
 void armTick(State& s, App& app, Stream& stream) {
-  s.effects.arm({kTickTimer, app.id.value, stream.number}, Moment::of(Time(stream.dueMs + stream.intervalMs)));
+  s.arm({kTickTimer, app.id.value, stream.number}, Moment::of(Time(stream.dueMs + stream.intervalMs)));
 }
 
 void runStream(State& s, App& app, Stream& stream) {
@@ -249,9 +249,11 @@ void allocate(State& s, App& app, Stream& stream, std::int64_t whenMs, bool ever
 bool allocateNext(State& s, App& app, Stream& stream) {
   std::int64_t whenMs = stream.record->allocatedMs + stream.intervalMs;
   if (!stream.draining && !sealed(stream, whenMs)) {
-    Moment deadline = Moment::of(Time(whenMs)) + Milliseconds(std::min(stream.intervalMs / 2, kSealWaitMs));
-    if (s.now < deadline) {
-      s.effects.arm({kSealTimer, app.id.value, stream.number}, deadline);
+    if (std::exchange(stream.sealsOfMs, whenMs) != whenMs) {
+      stream.sealsUntil = std::min(s.now, Moment::of(Time(whenMs))) + Milliseconds(std::min(stream.intervalMs / 2, kSealWaitMs));
+    }
+    if (s.now < stream.sealsUntil) {
+      s.arm({kSealTimer, app.id.value, stream.number}, stream.sealsUntil);
       return false;
     }
   }
@@ -268,8 +270,8 @@ bool allocateNext(State& s, App& app, Stream& stream) {
 void finishStream(State& s, App& app, Stream& stream) {
   stream.told.clear();
   stream.phase = Stream::Phase::kStopped;
-  s.effects.disarm({kTickTimer, app.id.value, stream.number});
-  s.effects.disarm({kSealTimer, app.id.value, stream.number});
+  s.disarm({kTickTimer, app.id.value, stream.number});
+  s.disarm({kSealTimer, app.id.value, stream.number});
   proto::JournalRecord record;
   auto& ended = *record.mutable_stream_ended();
   ended.set_app(app.id.value), ended.set_stream(stream.number), ended.set_error(stream.stopError);
@@ -394,6 +396,29 @@ void tick(State& s, App& app, Stream& stream) {
   pump(s, app, stream);
 }
 
+// Ticks are due at absolute times, and no time is due twice; whatever else is awaited comes as soon as it would have come.
+void watchClock(State& s) {
+  constexpr std::int64_t kSlackUs = 100'000;  // less is what a clock is corrected by as it runs
+  if (s.now.us + kSlackUs > s.latest.us) {
+    s.latest = std::max(s.latest, s.now);
+    return;
+  }
+  const std::int64_t backUs = s.latest.us - s.now.us;
+  s.latest = s.now;
+  for (auto [timer, at] : std::map(s.timers)) {
+    if (timer.kind != kTickTimer) s.arm(timer, {at.us - backUs});
+  }
+  for (auto& [id, worker] : s.workers) worker.heard.us -= backUs;
+  for (auto& [id, app] : s.apps) {
+    for (auto& [number, stream] : app->streams) {
+      stream->sealsUntil.us -= backUs;
+      if (stream->phase != Stream::Phase::kRunning) continue;
+      s.log(*app, "the clock has gone back by " + std::to_string(backUs / 1000) + " ms: the next batch of the stream is made when it shows " +
+                      std::to_string(stream->dueMs + stream->intervalMs) + " ms, of all that is received until then; no batch is made twice or out of order");
+    }
+  }
+}
+
 void pump(State& s, App& app, Stream& stream) {
   if (!stream.record || stream.record->ended) return;
   if (stream.phase == Stream::Phase::kRunning) {
@@ -442,7 +467,7 @@ void drain(State& s, App& app, Stream& stream, bool now) {
   if (now) return stopStream(s, app, stream, "");
   if (stream.draining) return;
   stream.draining = true;
-  s.effects.disarm({kTickTimer, app.id.value, stream.number});
+  s.disarm({kTickTimer, app.id.value, stream.number});
   closeReceivers(s, app, stream, true);
   pump(s, app, stream);
 }
@@ -451,7 +476,7 @@ void stopStream(State& s, App& app, Stream& stream, const std::string& error) {
   if (stream.phase == Stream::Phase::kStopping || stream.phase == Stream::Phase::kStopped) return;
   stream.phase = Stream::Phase::kStopping;
   stream.stopError = error;
-  s.effects.disarm({kTickTimer, app.id.value, stream.number});
+  s.disarm({kTickTimer, app.id.value, stream.number});
   dropRunning(s, app, stream);
   if (error.empty()) dropFunctions(stream);  // not graceful: nobody waits for the driver
   closeReceivers(s, app, stream, false);

@@ -16,6 +16,8 @@ void resumeStream(State& s, App& app, Stream& stream);
 void watchStream(Stream& stream, bool on);
 
 void tick(State& s, App& app, Stream& stream);
+// Says so when the clock has gone back since the last event. Streams wait until it has come up again; timers of all else go back with it.
+void watchClock(State& s);
 // Does whatever can be done now: allocates, runs, publishes, ends. Called after anything that may have changed that.
 void pump(State& s, App& app, Stream& stream);
 void takePlanned(State& s, App& app, const EnvelopePtr& envelope);

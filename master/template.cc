@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "common/preferred_places.h"
+
 namespace sluice::master {
 
 std::uint32_t Placement::slots() const {
@@ -70,6 +72,7 @@ void Template::walk(std::uint32_t id, StageShape& shape, std::vector<bool>& seen
   }
   seen[at] = true;
   const auto& node = plan->nodes(int(at));
+  shape.wishes = shape.wishes || hasPlaces(node);
   switch (node.kind()) {
     case proto::NODE_CARTESIAN: shape.repeats = true; [[fallthrough]];
     case proto::NODE_UNION:

@@ -46,6 +46,7 @@ struct StageShape {
   bool broadcast = false; // its exchange goes to every executor
   std::vector<std::uint32_t> below;  // stages that it needs, itself included
   bool state = false;    // makes the next version of a state
+  bool wishes = false;   // some of its inputs have places where they would rather be read
 };
 
 struct Template {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,20 @@ struct Part {
   bool counted = false;  // its accumulators were
 };
 
+// The tasks of a barrier stage as they meet.
+struct Gang {
+  struct One {
+    bool here = false, left = false;
+    std::string call, text;
+  };
+  proto::InstanceId instance;
+  std::uint32_t round = 0;  // that they come to; 0: each has its slot
+  std::vector<One> tasks;   // by partition
+  std::uint32_t here = 0, left = 0;
+  std::vector<std::string> texts;  // of the round before
+  std::string error;               // of this round: nobody passes it any more
+};
+
 struct Run {
   std::shared_ptr<Template> plan;
   std::uint32_t stage = 0;
@@ -43,6 +58,8 @@ struct Run {
   // Of partition 0, if the stage is aligned: the template's if it is timeless (its times are then those of this run), else its own.
   const TaskReads* reads = nullptr;
   std::unique_ptr<TaskReads> ownReads;
+
+  std::unique_ptr<Gang> gang;  // while it is the barrier stage that runs
 
   bool begun = false;  // an earlier pass has sent tasks of it: senders may know places of reducers that are not true any more
 
@@ -59,6 +76,11 @@ struct Run {
   void reset(std::uint32_t count) {
     parts.assign(count, {});
     absent = count, unfinished = 0;
+  }
+  // None of its parts is to be made now; how often they were tried is known further on.
+  void resetPlaces() {
+    for (Part& part : parts) part.state = PartState::kAbsent, part.at = kNowhere, part.owner = 0;
+    absent = std::uint32_t(parts.size()), unfinished = 0;
   }
   void move(Part& part, PartState to) {
     absent -= part.state == PartState::kAbsent, unfinished -= isUnfinished(part.state);

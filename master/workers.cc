@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint64_t kLeastMemory = 16ull << 20;  // an executor below this cannot work
 
 void armHeartbeat(State& s, const Worker& worker) {
-  s.effects.arm({kWorkerTimer, worker.id, 0}, s.now + Milliseconds(s.options.heartbeatTimeoutMs));
+  s.arm({kWorkerTimer, worker.id, 0}, s.now + Milliseconds(s.options.heartbeatTimeoutMs));
 }
 
 void loseWorker(State& s, Worker& worker, const std::string& how) {
@@ -169,7 +169,7 @@ void checkWorker(State& s, std::uint64_t id) {
   if (it == s.workers.end() || it->second.lost) return;
   Worker& worker = it->second;
   Moment deadline = worker.heard + Milliseconds(s.options.heartbeatTimeoutMs);
-  if (s.now < deadline) return s.effects.arm({kWorkerTimer, id, 0}, deadline);
+  if (s.now < deadline) return s.arm({kWorkerTimer, id, 0}, deadline);
   loseWorker(s, worker, "it has not been heard of for " + std::to_string(s.options.heartbeatTimeoutMs) + " ms");
 }
 

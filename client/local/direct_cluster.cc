@@ -131,13 +131,16 @@ class DirectCluster::ExecutorEffects final : public executor::Effects {
     cluster_.begin();
     std::uint64_t kind = reinterpret_cast<std::uintptr_t>(task->template_->plan.get()) * 64 + task->stage;
     std::uint64_t bytes = task->inputBytes;
-    cluster_.slots_->submit({node_.index, kind, task->instance.when_ms(), bytes, [this, task = std::move(task)] {
-                               executor::TaskDone done = node_.runtime->runTask(*task);
-                               cluster_.strand_.post([this, task, done = std::move(done)]() mutable {
-                                 if (node_.alive) node_.machine->onTaskDone(task, std::move(done), cluster_.options_.time->now());
-                                 cluster_.end();
-                               });
-                             }});
+    std::int64_t when = task->instance.when_ms();
+    bool waits = task->gate != nullptr;
+    auto body = [this, task = std::move(task)] {
+      executor::TaskDone done = node_.runtime->runTask(*task);
+      cluster_.strand_.post([this, task, done = std::move(done)]() mutable {
+        if (node_.alive) node_.machine->onTaskDone(task, std::move(done), cluster_.options_.time->now());
+        cluster_.end();
+      });
+    };
+    cluster_.slots_->submit({node_.index, kind, when, bytes, std::move(body), waits});
   }
   void background(std::function<void()> work, std::function<void(Moment)> done) override {
     cluster_.background(std::move(work), [this, done = std::move(done)] {

@@ -30,7 +30,7 @@ bool SlotPool::worthWaking(const Work& work) {
 void SlotPool::submit(Work work) {
   std::lock_guard lock(mutex_);
   if (stopped_) return;
-  bool leave = caller && caller->takes(work) && (queue_.empty() || !worthWaking(work));
+  bool leave = !work.waits && caller && caller->takes(work) && (queue_.empty() || !worthWaking(work));
   queue_.push_back(std::move(work));
   if (!leave) return wakeLocked();
   left_ = Clock::now();

@@ -25,6 +25,7 @@ class SLUICE_INTERNAL SlotPool {
     std::int64_t instance = 0;  // time of its batch, or minus the number of its job
     std::uint64_t inputBytes = 0;
     std::function<void()> run;
+    bool waits = false;  // for other work that may stand behind it: nothing of that kind is left to a caller
   };
   // `slots` tasks of one executor run at a time, on `threads` helpers and the waiting callers together.
   SlotPool(int executors, int slots);

@@ -196,6 +196,7 @@ SimulatedCluster::SimulatedCluster(SimulatedOptions options)
     own.memoryBytes = options_.memoryBytes;
     own.host = "host" + std::to_string(i + 1);
     own.address = std::to_string(node->id.value);
+    own.tasksWait = false;
     own.spillDirectory = options_.spillRoot + "/" + std::to_string(node->id.value);
     std::filesystem::create_directories(own.spillDirectory);
     executor::applySettings(options_.settings, own);

@@ -5,6 +5,7 @@
 #include <deque>
 #include <latch>
 #include <mutex>
+#include <semaphore>
 #include <set>
 #include <thread>
 
@@ -120,6 +121,47 @@ TEST(SlotThreads, AllSlotsAreUsed) {
       for (int k = 0; k < 4; ++k) threads.add([&] { together.arrive_and_wait(); });
     });
     together.wait();
+    events.close();
+  }
+}
+
+// Fails instead of standing still.
+bool comes(std::counting_semaphore<>& what) { return what.try_acquire_for(std::chrono::seconds(10)); }
+
+TEST(SlotThreads, WhatATaskAddsBeforeItWaitsIsRunByOthers) {
+  Events events;
+  std::counting_semaphore<> ran(0), done(0);
+  {
+    SlotThreads threads(2, [&] { return events.poll(); });
+    events.push([&] {
+      threads.add([&] {
+        threads.aboutToWait();
+        threads.add([&] { ran.release(); });
+        EXPECT_TRUE(comes(ran)) << "nobody was woken for it";
+        done.release();
+      });
+    });
+    EXPECT_TRUE(done.try_acquire_for(std::chrono::seconds(20)));
+    events.close();
+  }
+}
+
+TEST(SlotThreads, SomebodyPollsWhileAllTasksWait) {
+  Events events;
+  std::counting_semaphore<> opened(0), done(0);
+  {
+    SlotThreads threads(2, [&] { return events.poll(); });
+    auto waiting = [&] {
+      threads.aboutToWait();
+      EXPECT_TRUE(comes(opened)) << "nobody polled for what opens it";
+      done.release();
+    };
+    for (int round = 0; round < 300 && !::testing::Test::HasFailure(); ++round) {
+      if (round % 3 == 0) events.push([&] { threads.add([] {}); });  // a short one: a spare thread watches
+      events.push([&] { threads.add(waiting), threads.add(waiting); });
+      events.push([&] { opened.release(2); });
+      for (int task = 0; task < 2; ++task) EXPECT_TRUE(done.try_acquire_for(std::chrono::seconds(20)));
+    }
     events.close();
   }
 }

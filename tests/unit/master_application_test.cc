@@ -207,6 +207,21 @@ TEST(MasterApplication, AWorkerThatIsSilentIsLost) {
   EXPECT_EQ(desk.to({Role::kWorker, 1}, proto::Message::kRefused).size(), 1u);
 }
 
+TEST(MasterApplication, AWorkerThatIsSilentIsLostThoughTheClockWentBack) {
+  Desk desk;
+  desk.worker(1, 2), desk.worker(2, 2);
+  desk.submit(kDriver, 1);
+  auto beat = [&] { desk.tell({Role::kWorker, 2}, Fleet::messageOf(&proto::Message::mutable_heartbeat, [](proto::Heartbeat& beat) { beat.set_worker(2); })); };
+  desk.advance(10'000), beat();
+  desk.now = desk.now + Milliseconds(-3'600'000);
+  beat();
+  for (int i = 0; i < 4; ++i) desk.advance(10'000), beat();
+  EXPECT_NE(desk.machine->describe().find("worker 1 host1 ALIVE"), std::string::npos);
+  for (int i = 0; i < 3; ++i) desk.advance(10'000), beat();
+  EXPECT_NE(desk.machine->describe().find("worker 1 host1 LOST"), std::string::npos);
+  EXPECT_NE(desk.machine->describe().find("worker 2 host2 ALIVE"), std::string::npos);
+}
+
 TEST(MasterApplication, AWorkerThatRegistersAgainKeepsItsExecutors) {
   Desk desk;
   desk.worker(1, 2);

@@ -14,7 +14,12 @@ void FakeExecutor::on(const EnvelopePtr& envelope) {
   } else if (m.has_cancel_instance()) {
     cancels.push_back(m.cancel_instance());
   } else if (m.has_stop_task()) {
-    stops.push_back(m.stop_task());
+    const auto& stop = m.stop_task();
+    stops.push_back(stop);
+    std::erase_if(tasks_, [&](const Task& task) {
+      return task.instance.when_ms() == stop.instance().when_ms() && task.view->plan().template_hash() == stop.template_hash() &&
+             task.stage == stop.stage() && task.when == stop.when_ms() && task.partition == stop.partition() && task.attempt == stop.attempt();
+    });
   } else if (m.has_watch_tasks()) {
     watches.push_back(m.watch_tasks().on());
   } else if (m.has_launch()) {

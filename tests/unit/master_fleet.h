@@ -93,10 +93,11 @@ class Fleet : public Effects {
            }
          }));
   }
-  void kill(std::uint64_t id) {
+  // `crash`: what user code did that ended it; "": it was not user code.
+  void kill(std::uint64_t id, const std::string& crash = "") {
     executors.erase(id);
     tell({Role::kWorker, 1}, messageOf(&proto::Message::mutable_executor_down, [&](proto::ExecutorDown& down) {
-           down.set_executor(id), down.set_how("killed by signal 9");
+           down.set_executor(id), down.set_how("killed by signal 9"), down.set_crash(crash), down.set_user_code(!crash.empty());
          }));
   }
   // The session breaks; the last `lost` messages to the executor are lost, and what it has told is told again in a new session.

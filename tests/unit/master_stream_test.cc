@@ -124,6 +124,61 @@ TEST(MasterStream, DoesNotWaitForSealsForEver) {
   EXPECT_EQ(fleet.count(proto::JournalRecord::kAllocated), 1);
 }
 
+TEST(MasterStream, AClockThatGoesBackIsSaidOnceAndMakesNoBatchTwice) {
+  Fleet fleet;
+  fleet.startStream(ofBatches({1, 1, 1, 1, 1}));
+  fleet.advance(2000);
+  ASSERT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000, 2000}));
+  auto warnings = [&] {
+    return std::count_if(fleet.logged.begin(), fleet.logged.end(), [](const auto& line) { return line.find("the clock has gone back") != std::string::npos; });
+  };
+  fleet.startStream(ofBatches({1, 1, 1, 1, 1}));  // attaches: an event like any other
+  Moment before = fleet.now;
+  fleet.now = fleet.now + Milliseconds(-50);  // corrected as it runs
+  fleet.startStream(ofBatches({1, 1, 1, 1, 1}));
+  EXPECT_EQ(warnings(), 0);
+  fleet.now = before + Milliseconds(-5000);
+  for (int i = 0; i < 3; ++i) fleet.startStream(ofBatches({1, 1, 1, 1, 1}));
+  ASSERT_EQ(warnings(), 1);
+  EXPECT_NE(fleet.logged.back().find("the clock has gone back by 5000 ms: the next batch of the stream is made when it shows 10003000 ms, of all that is "
+                                     "received until then; no batch is made twice or out of order"),
+            std::string::npos)
+      << fleet.logged.back();
+  fleet.advance(5000);  // it stands where it stood
+  EXPECT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000, 2000}));
+  fleet.advance(2000);
+  EXPECT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000, 2000, 3000, 4000}));
+  EXPECT_EQ(warnings(), 1);
+  fleet.now = fleet.now + Milliseconds(-1000);  // another time
+  fleet.startStream(ofBatches({1, 1, 1, 1, 1}));
+  EXPECT_EQ(warnings(), 2);
+  fleet.advance(2000);
+  EXPECT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000, 2000, 3000, 4000, 5000}));
+}
+
+TEST(MasterStream, AClockThatGoesBackHoldsUpNobodyWhoIsWaitedFor) {
+  Fleet fleet;
+  fleet.startStream(counting());
+  fleet.executors[receiverAt(fleet, 1)]->seal(1, 0, {block()});
+  std::uint64_t gone = receiverAt(fleet, 1) == 3 ? 2 : 3;
+  fleet.advance(510);  // the tick; not sealed
+  fleet.machine->onSession({Role::kExecutor, gone}, false, fleet.now);
+  ASSERT_EQ(fleet.count(proto::JournalRecord::kAllocated), 0);
+  fleet.now = fleet.now + Milliseconds(-3'600'000);
+  fleet.startStream(counting());  // an event like any other
+  fleet.advance(89);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kAllocated), 0);
+  fleet.advance(2);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kAllocated), 1) << "its seals are waited for as long as ever";
+  auto isGone = [&] {
+    return std::any_of(fleet.logged.begin(), fleet.logged.end(), [&](const auto& line) { return line.find("executor " + std::to_string(gone) + " is gone") != std::string::npos; });
+  };
+  fleet.advance(900);
+  EXPECT_FALSE(isGone());
+  fleet.advance(20);
+  EXPECT_TRUE(isGone()) << "a second after its session ended";
+}
+
 TEST(MasterStream, AnEmptyBatchPrintsItsHeaderWithoutALaunch) {
   Fleet fleet;
   fleet.startStream(ofBatches({2, 0, -1, 1}));

@@ -122,7 +122,10 @@ TaskPtr Instances::enter(Instance& instance, TaskKey key, std::uint32_t attempt,
   TaskPtr& task = instance.tasks[key];
   if (task && attempt < task->attempt) return nullptr;
   if (task) task->k = instance.k;
-  if (task && task->status == Task::Status::kDone && stillThere(instance, *task)) {
+  // All tasks of a barrier stage begin anew together; none goes on by itself, or is left out because it was done.
+  const bool together = instance.installed->plan->view.stages()[key.stage].barrier;
+  if (together && task && task->spec) task->spec->stopped.store(true, std::memory_order_relaxed);
+  if (task && !together && task->status == Task::Status::kDone && stillThere(instance, *task)) {
     task->attempt = attempt;
     return nullptr;
   }
@@ -322,6 +325,7 @@ void Instances::start(const TaskPtr& task) {
   }
   task->status = Task::Status::kRunning;
   ++running_, ++instance.running;
+  meetings_.prepare(*task, spec);
   task->spec = spec;
   control_.effects.run(std::move(spec));
 }
@@ -329,6 +333,7 @@ void Instances::start(const TaskPtr& task) {
 void Instances::onTaskDone(const TaskSpec& spec, TaskDone& done) {
   --running_;
   ready_.ended(*spec.launch, spec.stage);
+  std::shared_ptr<Envelope> farewell = meetings_.ended(spec, done.end == TaskDone::End::kDone);
   auto found = instances_.find(spec.instance.when_ms());
   if (found == instances_.end() || found->second->cancelled != spec.cancelled) return left(spec);
   Instance& instance = *found->second;
@@ -337,13 +342,21 @@ void Instances::onTaskDone(const TaskSpec& spec, TaskDone& done) {
   if (it == instance.tasks.end() || it->second->status != Task::Status::kRunning) return;
   TaskPtr task = it->second;
   task->spec = nullptr;
-  if (done.end == TaskDone::End::kDone) return finish(instance, *task, done);
+  const bool overtaken = farewell && (spec.stopped || task->attempt != spec.attempt);  // its stage has begun anew without it
+  if (done.end == TaskDone::End::kDone && !overtaken) {
+    if (farewell) {
+      instance.told.push_back(farewell);
+      control_.send(kMasterPeer, std::move(farewell));
+    }
+    return finish(instance, *task, done);
+  }
+  if (!done.staged.empty()) instance.staged.push_back(std::move(done.staged));
   if (task->attempt != spec.attempt) {  // asked for again meanwhile
     task->status = Task::Status::kWaiting;
     control_.woken.push_back(task);
     return;
   }
-  if (done.end == TaskDone::End::kCancelled && spec.stopped) {
+  if ((done.end == TaskDone::End::kCancelled || overtaken) && spec.stopped) {
     return fail(instance, *task, proto::DOMAIN_CANCELLED, "it was killed", {}, {});
   }
   if (done.end == TaskDone::End::kCancelled) return ended(instance, *task);

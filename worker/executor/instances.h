@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "worker/executor/broadcasts.h"
 #include "worker/executor/control.h"
+#include "worker/executor/meetings.h"
 #include "worker/executor/ready_queue.h"
 #include "worker/executor/shuffle.h"
 #include "worker/executor/values.h"
@@ -52,8 +53,8 @@ struct Instance {
 
 class Instances {
  public:
-  Instances(Control& control, Shuffle& shuffle, Values& values, Broadcasts& broadcasts)
-      : control_(control), shuffle_(shuffle), values_(values), broadcastValues_(broadcasts), ready_(control.options.slots) {}
+  Instances(Control& control, Shuffle& shuffle, Values& values, Broadcasts& broadcasts, Meetings& meetings)
+      : control_(control), shuffle_(shuffle), values_(values), broadcastValues_(broadcasts), meetings_(meetings), ready_(control.options.slots) {}
 
   void onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Installed> installed);
   // A Launch whose template is not here: all its tasks fail.
@@ -110,6 +111,7 @@ class Instances {
   Shuffle& shuffle_;
   Values& values_;
   Broadcasts& broadcastValues_;
+  Meetings& meetings_;
   std::map<Scope, std::unique_ptr<Instance>> instances_;
   ReadyQueue ready_;
   std::uint32_t running_ = 0;

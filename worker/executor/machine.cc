@@ -10,6 +10,7 @@
 #include "worker/executor/control.h"
 #include "worker/executor/durable_files.h"
 #include "worker/executor/instances.h"
+#include "worker/executor/meetings.h"
 #include "worker/executor/receivers.h"
 #include "worker/executor/shuffle.h"
 #include "worker/executor/templates.h"
@@ -20,7 +21,7 @@ namespace sluice::executor {
 class Machine::State {
  public:
   State(Options options, Effects& effects, Runtime& runtime)
-      : control{std::move(options), effects, runtime, {}}, shuffle(control), values(control), broadcasts(control), instances(control, shuffle, values, broadcasts),
+      : control{std::move(options), effects, runtime, {}}, shuffle(control), values(control), broadcasts(control), meetings(control), instances(control, shuffle, values, broadcasts, meetings),
         templates(control, broadcasts, instances), files(control, values, templates), receivers(control, values) {
     control.afterEvent = [this] { settle(); };
   }
@@ -50,6 +51,7 @@ class Machine::State {
   Shuffle shuffle;
   Values values;
   Broadcasts broadcasts;
+  Meetings meetings;
   Instances instances;
   Templates templates;
   DurableFiles files;
@@ -75,6 +77,7 @@ void Machine::State::onMessage(Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kRelease: return onRelease(message.release());
     case proto::Message::kCancelInstance: return instances.cancel(message.cancel_instance().instance(), message.cancel_instance().kill_after_ms());
     case proto::Message::kStopTask: return instances.stopTask(message.stop_task());
+    case proto::Message::kBarrierOpen: return meetings.onOpen(message.barrier_open());
     case proto::Message::kWatchTasks: return instances.watch(message.watch_tasks().on());
     case proto::Message::kPublish: return files.onPublish(message.publish());
     case proto::Message::kTakeCheckpoint: return files.onTakeCheckpoint(message.take_checkpoint());
@@ -220,6 +223,7 @@ void Machine::onSession(Peer with, bool up, Moment now) {
   if (with.role == Role::kMaster && up) {
     s.report();
     s.templates.tellAgain();
+    s.meetings.tellAgain();
     if (!SLUICE_FAIL_POINT("executor.ends_not_told_again")) s.instances.tellAgain();
   } else if (with.role == Role::kExecutor) {
     s.templates.onPeer(with.id, up);

@@ -16,6 +16,7 @@
 namespace sluice::executor {
 
 class Runtime;  // worker/executor/runtime.h
+class Gate;     // worker/executor/gate.h
 
 // What a task reads from outside its pipeline, all of it present when the task becomes ready.
 struct TaskInputs {
@@ -57,6 +58,7 @@ struct TaskSpec {
   std::shared_ptr<const Facts> facts;
   std::shared_ptr<const std::atomic<bool>> cancelled;
   mutable std::atomic<bool> stopped{false};  // this task alone
+  std::shared_ptr<Gate> gate;                // of a barrier stage's task
   std::shared_ptr<const proto::Launch> launch;  // the last one of its instance
   TaskInputs inputs;
 };
@@ -67,6 +69,8 @@ class Effects : public sluice::Effects {
  public:
   // Runs the task on a slot, then onTaskDone. The shell starts them in this order.
   virtual void run(std::shared_ptr<const TaskSpec> task) = 0;
+  // By a task's thread, which is about to wait for other tasks: its slot stays taken, but whatever else that thread does is for others.
+  virtual void aboutToWait() {}
   // Runs `work` on the thread for disk syncs and sends, then `done` on the machine's strand (publish, checkpoint files, fetches).
   virtual void background(std::function<void()> work, std::function<void(Moment)> done) = 0;
   // Starts a receiver or planner on a thread of its own; its sink calls post back through the shell.
@@ -89,6 +93,7 @@ struct Options {
   std::string spillDirectory;  // made by the shell, removed by it
   Duration blockInterval = Milliseconds(200);         // sluice.streaming.blockInterval
   double receiverMaxRate = 0;                          // sluice.streaming.receiver.maxRate; 0: no limit
+  bool tasksWait = true;  // for each other; false where all run on one thread
   Duration receiverRestartDelay = Milliseconds(2000);  // sluice.streaming.receiverRestartDelay
 };
 

@@ -47,6 +47,7 @@ class Shell final : public Effects, public LinkHandler, public CodeResolver {
   void disarm(TimerName timer) override { timers_->disarm(timer); }
   void log(const std::string& line) override;
   void run(std::shared_ptr<const TaskSpec> task) override;
+  void aboutToWait() override { slots_->aboutToWait(); }
   void background(std::function<void()> work, std::function<void(Moment)> done) override;
   void startThread(std::function<void()> body) override;
   void post(std::function<void(Moment)> event) override;

@@ -18,6 +18,7 @@ constexpr auto kActive = std::chrono::milliseconds(20);  // since the last polle
 
 thread_local const SlotThreads* here = nullptr;
 thread_local bool keptOne = false;  // this thread comes back to the queue by itself
+thread_local bool waits = false;    // the job of this thread is one that may wait for others
 
 }  // namespace
 
@@ -42,6 +43,14 @@ void SlotThreads::add(Work job) {
   if (idle_ > 0) woken_.notify_one();
 }
 
+void SlotThreads::aboutToWait() {
+  if (here != this) return;
+  std::lock_guard lock(mutex_);
+  keptOne = true;  // it may not come back before what it adds has run
+  if (!std::exchange(waits, true)) ++waiting_;
+  if (idle_ > 0 && (!polling_ || !queue_.empty())) woken_.notify_one();
+}
+
 void SlotThreads::loop() {
   here = this;
   std::unique_lock lock(mutex_);
@@ -51,6 +60,7 @@ void SlotThreads::loop() {
       Work job = std::move(queue_.front());
       queue_.pop_front();
       ++running_;
+      if (waiting_ > 0 && !polling_ && idle_ > 0) woken_.notify_one();  // this one may wait for whom it waits for
       lock.unlock();
       auto begun = Clock::now();
       job();
@@ -58,6 +68,7 @@ void SlotThreads::loop() {
       auto took = Clock::now() - begun;
       lock.lock();
       --running_;
+      waiting_ -= std::exchange(waits, false);
       short_ = took < kShort;
     } else if (!polling_ && !closed_) {
       polling_ = true;
@@ -89,7 +100,9 @@ void SlotThreads::waitAsSpare(std::unique_lock<std::mutex>& lock) {
     watched_ = true;
     bool timedOut = woken_.wait_for(lock, kGrace) == std::cv_status::timeout;
     watched_ = false;
-    if (!timedOut || (!polling_ && Clock::now() - vacated_ >= kGrace)) {
+    bool unpolled = !polling_ && (waiting_ > 0 || Clock::now() - vacated_ >= kGrace);
+    // A wake-up that comes with the end of the time counts as that end.
+    if (!timedOut || unpolled || closed_ || (!queue_.empty() && running_ < slots_)) {
       watching_ = false;
       return;
     }

@@ -26,6 +26,9 @@ class SLUICE_INTERNAL SlotThreads {
   // Runs the job on one of the threads, never more than `slots` at a time. A thread of this pool that adds must be about to return from
   // poll or from its job: it takes what it added last itself. Any thread; jobs must not throw.
   void add(Work job);
+  // By a job that is about to wait for what another job, or an event of the link, brings: others poll meanwhile, and take what it adds from now
+  // on. Nothing on any other thread.
+  void aboutToWait();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -39,6 +42,7 @@ class SLUICE_INTERNAL SlotThreads {
   std::condition_variable woken_;
   std::deque<Work> queue_;
   std::uint32_t running_ = 0, idle_ = 0;
+  std::uint32_t waiting_ = 0;  // jobs that run and may wait for others
   bool polling_ = false, closed_ = false;
   bool short_ = true;      // the last job was
   bool watched_ = false;   // a spare thread looks up every 2 ms

@@ -82,6 +82,7 @@ void TaskRun::pull(TaskDone& done) {
   const proto::Node& root = plan().view.node(plan().view.stages()[spec_.stage].root);
   currentPlace().in = {root.name().c_str(), root.site().c_str()};
   from_ = {root.uid(), spec_.partition};
+  if (spec_.gate) meeting_.emplace(*spec_.gate, *this).begin();
   pipeline_ = std::make_unique<Pipeline>(*this);
   std::unique_ptr<Sink> sink = makeSink(*this);
   cursor_ = pipeline_->root();

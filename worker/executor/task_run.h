@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sluice/operator.h"
+#include "worker/executor/gate.h"
 #include "worker/executor/lasting_bytes.h"
 #include "worker/executor/place.h"
 #include "worker/executor/rows_cursor.h"
@@ -62,6 +64,7 @@ class TaskRun final : public TaskContext {
   std::string_view broadcast(std::uint64_t id) override;
   std::string file(std::string_view name) override;
   ResourceHost* resources() override { return &runtime_.resources(); }
+  BarrierHost* barrierHost() override { return meeting_ ? &*meeting_ : nullptr; }
   SourcePartition sourcePartition() const override { return from_; }
   StateStore* state() override;
   // The version after this task.
@@ -97,6 +100,7 @@ class TaskRun final : public TaskContext {
   std::vector<Bytes> broadcasts_;
   std::vector<std::pair<std::uint64_t, std::string>> updates_;
   std::unique_ptr<StateSession> state_;
+  std::optional<Meeting> meeting_;  // of a barrier stage
   SourceCursor* source_ = nullptr;
   SourcePartition from_;
   std::unique_ptr<Pipeline> pipeline_;

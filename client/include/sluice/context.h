@@ -67,6 +67,20 @@ class Context : public JobControl<Context>, public ContextInfo<Context>, public 
     return rows<owned_t<T>>(records.begin(), records.size(), partitions, "parallelize", at);
   }
   template <class C> auto makeRDD(const C& records, int partitions = 0, CallSite at = CallSite::here()) const { return parallelize(records, partitions, at); }
+  // A partition for each record, with the places where it would rather be computed: a worker's host, or executor_HOST_ID. They are hints:
+  // a stage never needs more rounds of its slots because of them, and tasks that do not fit run elsewhere. With a number of partitions
+  // the pairs themselves are the records, as in Spark.
+  template <class T> RDD<owned_t<T>> makeRDD(const std::vector<std::pair<T, std::vector<std::string>>>& placed, CallSite at = CallSite::here()) const {
+    if constexpr (!detail::stores<owned_t<T>>()) return RDD<owned_t<T>>();
+    else {
+      std::vector<detail::StaticPart> made(placed.size());
+      for (std::size_t i = 0; i < placed.size(); ++i) {
+        encodeValue(owned_t<T>(placed[i].first), made[i].rows);
+        made[i].records = 1, made[i].places = placed[i].second;
+      }
+      return RDD<owned_t<T>>(detail::addRows(*core_, made.data(), made.size(), facts("makeRDD", at, typeDesc<owned_t<T>>())));
+    }
+  }
   template <class T> RDD<T> emptyRDD(CallSite at = CallSite::here()) const {
     return RDD<T>(detail::addRows(*core_, nullptr, 0, facts("emptyRDD", at, typeDesc<T>())));
   }

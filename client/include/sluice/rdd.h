@@ -1,10 +1,13 @@
 // RDD<T>: a dataset in partitions, described by how it is computed. A value type: copies stand for the same dataset.
 #pragma once
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "sluice/detail/approximate_actions.h"
 #include "sluice/detail/async_actions.h"
+#include "sluice/detail/rdd_barrier.h"
 #include "sluice/detail/rdd_checkpoint.h"
 
 namespace sluice {
@@ -40,6 +43,11 @@ template <class T> class RDD : public detail::RddCheckpoint<T>, public detail::A
     for (int p = 0, n = getNumPartitions(); p < n; ++p) all.push_back({p});
     return all;
   }
+  // Where the partition would rather be computed: what makeRDD was told of its sources, through all that needs no exchange (Spark tells only
+  // what this very RDD was told). Error(kInvalidArgument): there is no such partition.
+  std::vector<std::string> preferredLocations(Partition partition) const { return detail::preferredPlaces(this->node_, partition.index); }
+  // The stage of what follows is a barrier stage: its tasks run all at the same time, or none does (sluice/barrier_task_context.h).
+  RDDBarrier<T> barrier() const { return RDDBarrier<T>(*this); }
   // How the pairs lie by their keys; none: not by key.
   std::optional<Partitioner<owned_t<typename detail::PairOf<T>::Key>>> partitioner() const {
     detail::Placement placement;

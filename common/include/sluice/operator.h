@@ -61,6 +61,7 @@ struct NodePart {
 
 class TaskContext;
 class ResourceHost;
+class BarrierHost;
 
 // Told when its task ends. `why`: what it failed of; empty for completion listeners, which are told of failed tasks as well.
 class SLUICE_EXPORT TaskListener {
@@ -139,6 +140,8 @@ class SLUICE_EXPORT TaskContext {
   virtual void*& local(std::uint64_t key, void (*drop)(void*)) = 0;
   // What the executor keeps for the application's functions (sluice/executor_resource.h); null where nothing is kept.
   virtual ResourceHost* resources() { return nullptr; }
+  // Where the tasks of its barrier stage meet; null in other stages.
+  virtual BarrierHost* barrierHost() { return nullptr; }
   // Adds an encoded partial value to an accumulator; counted once per partition when the task's result is.
   virtual void accumulate(std::uint64_t id, std::string_view encoded) = 0;
 

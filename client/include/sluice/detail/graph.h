@@ -93,6 +93,7 @@ SLUICE_EXPORT NodeRef addPick(const NodeRef& input, const std::uint32_t* partiti
 struct StaticPart {
   Buffer rows;
   std::uint64_t records = 0;
+  std::vector<std::string> places;  // where it would rather be read
 };
 SLUICE_EXPORT NodeRef addRows(ContextCore& context, StaticPart* parts, std::size_t count, const NodeFacts& facts);
 SLUICE_EXPORT NodeRef addRange(ContextCore& context, std::int64_t from, std::int64_t to, std::int64_t step, std::size_t parts, const NodeFacts& facts);
@@ -112,11 +113,15 @@ SLUICE_EXPORT NodeRef placerFor(const NodeRef& input, const PlacerRef& placer, b
 SLUICE_EXPORT bool layoutOf(const NodeRef& node, Placement& placement);
 // Partitions of a node of a batch job. Those of a batch's RDD are asked of the master, without computing anything.
 SLUICE_EXPORT std::uint32_t partitionsOf(const NodeRef& node);
+// Where the partition would rather be computed, by its sources alone.
+SLUICE_EXPORT std::vector<std::string> preferredPlaces(const NodeRef& node, int partition);
 SLUICE_EXPORT ContextRef contextOf(const NodeRef& node);
 // Whether the node is (or hangs on) a stream's, planned before any data is there: nothing can be asked of it.
 SLUICE_EXPORT bool isSymbolic(const NodeRef& node);
 SLUICE_EXPORT std::uint32_t defaultParallelism(ContextCore& context);
 
+// From now on the tasks of its stage run all at the same time. The node is new.
+SLUICE_EXPORT void runTogether(const NodeRef& node);
 SLUICE_EXPORT void keep(const NodeRef& node, StorageLevel level, bool stream);
 SLUICE_EXPORT void unpersist(const NodeRef& node);
 SLUICE_EXPORT StorageLevel storageLevel(const NodeRef& node);
