@@ -227,6 +227,9 @@ void Driver::begin(Outgoing& out) {
   sentTemplates_.clear();
   if (!submitted_) return;
   for (const auto& [id, value] : shared_) shareMessages(id, value, out);
+  scaleAgain(out);
+  for (const auto& [request, answer] : storageAsked_) out.messages.emplace_back(kMasterPeer, askStorageMessage(request));
+  if (listening_) bus_.sessionBegan(), out.messages.emplace_back(kMasterPeer, listenMessage(true));
   for (const auto& [number, job] : jobs_) {
     out.messages.emplace_back(kMasterPeer, runJobMessage(number, *job->job, true));
     if (!job->cancelledBy.empty()) out.messages.emplace_back(kMasterPeer, cancelMessage(number, job->cancelledBy));
@@ -315,6 +318,11 @@ void Driver::onMaster(const EnvelopePtr& envelope, Outgoing& out) {
       if (auto it = kills_.find(message.task_killed().request()); it != kills_.end()) it->second.told = true, it->second.found = message.task_killed().found();
       break;
     case proto::Message::kProgress: board_.take(message.progress(), steadyMs()); break;
+    case proto::Message::kScaled: onScaled(message.scaled()); break;
+    case proto::Message::kStorage:
+      if (auto it = storageAsked_.find(message.storage().request()); it != storageAsked_.end()) it->second = message.storage();
+      break;
+    case proto::Message::kAppEvents: bus_.take(message.app_events()); break;
     case proto::Message::kMembers:
       members_.clear();
       for (const auto& member : message.members().members()) members_[member.executor()] = member;

@@ -1,7 +1,9 @@
 // sluice-submit: runs an application, here or on a cluster, and asks after submitted ones.
 #include <cstdio>
+#include <filesystem>
 #include <random>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "client/cluster/ask_master.h"
@@ -20,7 +22,7 @@ namespace {
 
 struct Flags {
   std::string master, deployMode, className, name, properties, kill, status, executorMemory, executorCores, totalCores, driverMemory, workDirectory;
-  std::vector<std::string> conf, files;
+  std::vector<std::string> conf, files, archives;
   std::uint64_t driver = 0;
   bool supervise = false, verbose = false;
 };
@@ -32,7 +34,6 @@ constexpr const char* kForeign[][2] = {
     {"--repositories", "ship libraries with --files"},
     {"--exclude-packages", "ship libraries with --files"},
     {"--py-files", "applications are shared libraries; ship files with --files"},
-    {"--archives", "ship files with --files"},
     {"--driver-java-options", "there is no Java"},
     {"--driver-library-path", "link the application with an RPATH of $ORIGIN and ship libraries with --files"},
     {"--driver-class-path", "there is no Java"},
@@ -53,6 +54,7 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--name", flags.name, "Name of the application");
   app.add_option("-c,--conf", flags.conf, "A setting, sluice.key=value; may be repeated")->allow_extra_args(false);
   app.add_option("--properties-file", flags.properties, "Settings, instead of conf/sluice-defaults.conf");
+  app.add_option("--archives", flags.archives, "Archives for the application's tasks, commas between: path or path#name, as Context::addArchive")->delimiter(',')->allow_extra_args(false);
   app.add_option("--files", flags.files, "Files to ship with the module, commas between; libraries are loaded after it")->delimiter(',')->allow_extra_args(false);
   app.add_option("--executor-memory", flags.executorMemory, "Memory of one executor, as 512m or 2g");
   app.add_option("--executor-cores", flags.executorCores, "Task slots of one executor");
@@ -107,6 +109,16 @@ class Submit {
     return line_.fail(kExitUsage, text(status));
   }
 
+  // The driver may begin in another directory.
+  static std::string absolutePaths(const std::vector<std::string>& paths) {
+    std::string all;
+    for (const auto& path : paths) {
+      std::error_code error;
+      all += (all.empty() ? "" : ",") + std::filesystem::absolute(path, error).lexically_normal().string();
+    }
+    return all;
+  }
+
   std::optional<int> readSettings() {
     if (auto status = sluice::readSettings(flags_.properties, settings_); !status.ok()) return line_.fail(kExitUsage, text(status));
     for (const auto& pair : flags_.conf) {
@@ -118,6 +130,7 @@ class Submit {
     if (auto code = set(conf::kExecutorMemory.entry, flags_.executorMemory, "--executor-memory")) return code;
     if (auto code = set(conf::kExecutorCores.entry, flags_.executorCores, "--executor-cores")) return code;
     if (auto code = set(conf::kCoresMax.entry, flags_.totalCores, "--total-executor-cores")) return code;
+    if (auto code = set(conf::kArchives.entry, absolutePaths(flags_.archives), "--archives")) return code;
     if (!settings_.isSet(conf::kMaster.entry.name)) (void)settings_.set(conf::kMaster.entry.name, "local[*]", ConfOrigin::kEnvironment);
     if (auto status = parseMasterUrl(settings_.get(conf::kMaster), url_); !status.ok()) return line_.fail(kExitUsage, text(status));
     deployMode_ = settings_.get(conf::kDeployMode);

@@ -189,7 +189,7 @@ void driverSession(State& s, Peer driver, bool up) {
     std::erase_if(app->waiters, [&](const auto& waiter) { return waiter.first == driver; });
     if (app->driver != driver) continue;
     app->driverUp = up;
-    if (!up) watch(s, *app, {});
+    if (!up) watch(s, *app, {}), stopListening(s, *app);
     TimerName gone{kDriverTimer, app->id.value, 0};
     if (up) {
       s.effects.disarm(gone);
@@ -243,7 +243,7 @@ void endApp(State& s, App& app, bool failed, const std::string& why, bool killed
   }
   std::uint64_t sequence = s.commit(record);
   app.over = true;
-  for (std::uint32_t kind : {kDriverTimer, kReadyTimer, kDriverRestartTimer, kReleaseTimer, kProgressTimer}) s.effects.disarm({kind, app.id.value, 0});
+  for (std::uint32_t kind : {kDriverTimer, kReadyTimer, kDriverRestartTimer, kReleaseTimer, kProgressTimer, kEventTimer}) s.effects.disarm({kind, app.id.value, 0});
   for (auto& executor : app.executors) {
     s.appOfExecutor.erase(executor->id.value);
     if (executor->phase == Executor::Phase::kGone) continue;
@@ -253,6 +253,7 @@ void endApp(State& s, App& app, bool failed, const std::string& why, bool killed
     s.effects.disarm({kExecutorGraceTimer, app.id.value, executor->id.value});
   }
   app.instances.clear();
+  tellAllOver(s, app, why.empty() ? "the application ended" : why);
   if (app.driver) {
     s.send(*app.driver, messageOf(&proto::Message::mutable_app_ended, [&](proto::AppEnded& ended) {
              ended.set_app(app.id.value), ended.set_failed(failed), ended.set_why(why);

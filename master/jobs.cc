@@ -81,6 +81,7 @@ void finish(State& s, App& app, const InstancePtr& job) {
   for (std::uint32_t stage : stagesOf(app, *job)) done->add_stages(stage);
   envelope->attachments = std::move(job->attachments);
   bool held = std::any_of(done->results().begin(), done->results().end(), [](const auto& r) { return r.attachment() < 0 && r.rows() > 0; });
+  tellJobOver(s, app, job->whenMs, job->id.stream(), "");
   answer(s, app, done->number(), std::move(envelope));
   if (!held) return release(s, app, *job);
   // The driver has them fetched and says so, or has gone on to many other jobs.
@@ -208,6 +209,7 @@ void runJob(State& s, App& app, const EnvelopePtr& envelope) {
   schedule(app, *job, orderOf(app, request, job->serial));
   prepareOutputs(s, app, *job, {request.partitions().begin(), request.partitions().end()});
   app.instances[{whenMs, request.stream()}] = job;
+  tellJobBegun(s, app, *job, request.description());
   advance(s, app, *job);
   settleJob(s, app, job);
 }
@@ -236,6 +238,7 @@ void failJob(State& s, App& app, const InstancePtr& job, const proto::Failed& fa
   if (job->over) return;
   cancelAtExecutors(s, app, *job, failed.domain() == proto::DOMAIN_CANCELLED ? killAfterMs(app, *job) : 0);
   retire(s, app, *job, false);
+  tellJobOver(s, app, job->whenMs, job->id.stream(), failed.message().empty() ? "it failed" : failed.message());
   answerFailed(s, app, std::uint64_t(-job->whenMs), failed.domain(), failed.message(), failed.site(), stagesOf(app, *job));
   release(s, app, *job);
   // Another job may have waited for what this one was making.
@@ -293,6 +296,7 @@ void settleJobFiles(State& s, App& app, std::int64_t whenMs) {
     if (files->second.error.empty()) {
       finish(s, app, instance);
     } else {
+      tellJobOver(s, app, whenMs, instance->id.stream(), files->second.error);
       answerFailed(s, app, std::uint64_t(-whenMs), proto::DOMAIN_SYSTEM, files->second.error, "");
       release(s, app, *instance);
     }

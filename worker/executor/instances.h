@@ -72,6 +72,8 @@ class Instances {
   // with all there is.
   void watch(bool on);
   void onCountTimer();
+  // While somebody listens, the master is told of the start of each task, and of its end with the message that tells of what it made.
+  void listen(bool on);
 
   bool released(Scope when) const;
   bool uses(const Installed* installed) const;
@@ -96,10 +98,14 @@ class Instances {
   void finish(Instance& instance, Task& task, TaskDone& done);
   void keepOutput(Instance& instance, Task& task, TaskDone& done, proto::Prepared& report);
   void addResult(Instance& instance, const Task& task, TaskDone& done, Envelope& envelope, proto::Prepared& report);
-  void fail(Instance& instance, Task& task, proto::Domain domain, std::string message, std::string site, const std::vector<ValueId>& missing);
+  void fail(Instance& instance, Task& task, proto::Domain domain, std::string message, std::string site, const std::vector<ValueId>& missing,
+            const TaskMetrics* metrics = nullptr);
   void ended(Instance& instance, Task& task);
   void left(const TaskSpec& spec);
   void tellCounts();
+  void noteStart(const Instance& instance, Task& task);
+  void tellStarts();
+  void addRecord(const Task& task, const TaskMetrics& metrics, proto::TaskRecord& record) const;
   Envelope& reportOf(Instance& instance, std::uint32_t k);
   void sendReport(Instance& instance);
   void dropTask(Task& task, const TaskPtr& held);
@@ -117,7 +123,8 @@ class Instances {
     std::uint64_t killAfterMs = 0;
   };
   std::map<Scope, Leaving> leaving_;
-  bool watched_ = false;
+  bool watched_ = false, listens_ = false;
+  std::vector<std::shared_ptr<Envelope>> starts_;  // TasksStarted that are being filled
   // Running and done, as told last: by instance, template, stage and time.
   std::map<std::tuple<Scope, std::uint64_t, std::uint32_t, std::int64_t>, std::pair<std::uint32_t, std::uint32_t>> counted_;
   std::int64_t storedTold_ = -1;
