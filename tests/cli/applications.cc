@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -27,6 +28,19 @@ SLUICE_APPLICATION(NeedsArguments, "LEFT RIGHT") { std::printf("%ld\n", args.num
 SLUICE_APPLICATION(PrintsSetting) {
   sluice::Context context;
   std::printf("%s\n", context.setting(args.at(0)).c_str());
+}
+
+// What a file of a shipped archive holds: ReadsArchive NAME FILE
+SLUICE_APPLICATION(ReadsArchive, "NAME FILE") {
+  sluice::Context context;
+  std::string name(args.at(0)), file(args.at(1));
+  auto lines = context.range(0, 1, 1, 1).map([name, file](std::int64_t) {
+    std::ifstream in(sluice::Files::get(name) + "/" + file);
+    std::string line;
+    std::getline(in, line);
+    return line;
+  });
+  std::printf("%s\n", lines.first().c_str());
 }
 
 SLUICE_APPLICATION(NeverEnds) {

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/cluster/program.h"
+#include "tests/streams/archive_maker.h"
 
 namespace sluice::testing {
 namespace {
@@ -75,6 +77,18 @@ TEST(Flags, WordsAfterTheModuleAreTheApplications) {
   EXPECT_EQ(end.error(), "");
   EXPECT_EQ(end.lines, (Words{"[--class]", "[-x]", "[--conf=y]", "[--]", "[a b]"}));
   EXPECT_EQ(end.code, 0);
+}
+
+TEST(Flags, ArchivesReachTasks) {
+  TestFolder own;
+  std::string folder = own.path();
+  std::ofstream(folder + "/data.tar", std::ios::binary) << testing::tarOf({{"words/first", "one\n"}});
+  auto read = [&](const std::string& archives, const std::string& name) {
+    return submit({"--master", "local[1]", "--archives", archives, "--class", "ReadsArchive", library("cli_applications"), name, "words/first"});
+  };
+  EXPECT_EQ(read(folder + "/data.tar", "data.tar").lines, Words{"one"});
+  EXPECT_EQ(read(folder + "/data.tar#words", "words").lines, Words{"one"});
+  expectErrorWith(read(folder + "/none.tar", "none.tar"), 1, {"addArchive: there is no file", "none.tar"});
 }
 
 TEST(Flags, MissingModule) {

@@ -359,5 +359,73 @@ TEST(MasterApplication, WhoWaitsForAnEndIsToldOfFailuresAndKills) {
   EXPECT_EQ(desk.to(client, proto::Message::kStatusReply).back().status_reply().state(), "KILLED");
 }
 
+// ---- How many executors ----
+
+proto::Scaled scale(Desk& desk, std::uint64_t request, const std::function<void(proto::ScaleExecutors&)>& fill) {
+  desk.tell(kDriver, Fleet::messageOf(&proto::Message::mutable_scale_executors, [&](proto::ScaleExecutors& scale) {
+              scale.set_app(1), scale.set_request(request);
+              fill(scale);
+            }));
+  return desk.to(kDriver, proto::Message::kScaled).back().scaled();
+}
+
+std::vector<std::uint64_t> executorsOn(const Desk& desk, std::uint64_t worker) {
+  std::vector<std::uint64_t> ids;
+  for (const auto& order : desk.to({Role::kWorker, worker}, proto::Message::kStartExecutor)) ids.push_back(order.start_executor().executor());
+  return ids;
+}
+
+TEST(MasterApplication, EndsExecutorsForGood) {
+  Desk desk;
+  desk.worker(1, 2), desk.worker(2, 2), desk.worker(3, 2);
+  desk.submit(kDriver, 1);
+  std::uint64_t first = executorsOn(desk, 1)[0];
+  desk.report(1, first);
+  auto scaled = scale(desk, 1, [&](auto& s) { s.add_end(first), s.add_end(12345), s.add_end(first); });
+  EXPECT_TRUE(scaled.done());
+  ASSERT_EQ(scaled.ended_size(), 1);
+  EXPECT_EQ(scaled.ended(0), first);
+  EXPECT_EQ(scaled.total(), 2u);
+  ASSERT_EQ(desk.to({Role::kWorker, 1}, proto::Message::kStopExecutor).size(), 1u);
+  EXPECT_EQ(executorsOn(desk, 1).size(), 1u) << "nobody in its place";
+  desk.worker(4, 2);
+  EXPECT_TRUE(executorsOn(desk, 4).empty()) << "nor later";
+  EXPECT_FALSE(scale(desk, 2, [&](auto& s) { s.add_end(first); }).done()) << "it has gone";
+  // One that is lost, not ended, is replaced.
+  desk.tell({Role::kWorker, 2}, Fleet::messageOf(&proto::Message::mutable_executor_down, [&](proto::ExecutorDown& down) {
+              down.set_executor(executorsOn(desk, 2)[0]), down.set_how("killed by signal 9");
+            }));
+  std::size_t all = 0;
+  for (std::uint64_t worker : {1, 2, 3, 4}) all += executorsOn(desk, worker).size();
+  EXPECT_EQ(all, 4u);
+}
+
+TEST(MasterApplication, StartsAsManyExecutorsAsItIsAskedFor) {
+  Desk desk;
+  desk.worker(1, 4), desk.worker(2, 4);
+  desk.submit(kDriver, 1, {"sluice.executor.cores=1", "sluice.executor.memory=100m"});
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {1}}, {2, {1}}})) << "one on each worker";
+  EXPECT_TRUE(scale(desk, 1, [](auto& s) { s.set_more(3); }).done());
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {1, 1, 1}}, {2, {1, 1}}}));
+  EXPECT_EQ(scale(desk, 1, [](auto& s) { s.set_more(3); }).total(), 5u) << "asked again, it is the same";
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {1, 1, 1}}, {2, {1, 1}}}));
+  EXPECT_EQ(scale(desk, 2, [](auto& s) { s.set_total(4); }).total(), 4u);
+  EXPECT_TRUE(desk.to({Role::kWorker, 1}, proto::Message::kStopExecutor).empty()) << "those that are there stay";
+  EXPECT_TRUE(scale(desk, 3, [](auto& s) { s.set_total(100); }).done());
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {1, 1, 1, 1}}, {2, {1, 1, 1, 1}}})) << "as many as there is room for";
+  desk.worker(3, 2);
+  EXPECT_EQ(desk.ordered(1)[3], (std::vector<std::uint32_t>{1, 1})) << "the rest when there is";
+}
+
+TEST(MasterApplication, WithoutWorkersNobodyStartsExecutors) {
+  Desk desk;
+  desk.submit(kDriver, 1);
+  EXPECT_FALSE(scale(desk, 1, [](auto& s) { s.set_more(1); }).done());
+  desk.worker(1, 2);
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {2}}})) << "it is remembered";
+  desk.worker(2, 2);
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {2}}}));
+}
+
 }  // namespace
 }  // namespace sluice::master
