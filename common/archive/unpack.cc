@@ -196,10 +196,10 @@ class Unpacking {
     std::error_code error;
     fs::path root = fs::canonical(directory_, error), at = directory_;
     for (const std::string& part : parts) at /= part;
-    fs::path leads = error ? fs::path() : fs::weakly_canonical(at, error);
+    fs::path leads = error ? fs::path() : fs::canonical(at, error);  // one that leads nowhere might lead out once something is there
     fs::path inside = error ? fs::path("..") : leads.lexically_relative(root);
     if (error || inside.empty() || *inside.begin() == "..") {
-      throw Refused("the link '" + parts.back() + "' leads out of the archive's folder; nothing of it is used");
+      throw Refused("the link '" + parts.back() + "' leads out of the archive's folder, or nowhere; nothing of it is used");
     }
   }
 

@@ -91,7 +91,7 @@ TEST_F(Archives, ThatWouldWriteElsewhereAreRefusedWhole) {
   refuses({fine, {"hard", "", '1', "../../secret"}}, outside);
   EXPECT_NE(said(zipOf({fine, {"../x", "1"}})).find(outside), std::string::npos);
   EXPECT_NE(said(zipOf({fine, {"/tmp/sluice-x", "1"}})).find(outside), std::string::npos);
-  const char* leads = "leads out of the archive's folder; nothing of it is used";
+  const char* leads = "leads out of the archive's folder";
   refuses({fine, {"link", "", '2', "/etc"}}, leads);
   refuses({fine, {"link", "", '2', "../.."}}, leads);
   refuses({fine, {"link", "", '2', "nowhere/../../../x"}}, leads);
@@ -116,7 +116,7 @@ TEST_F(Archives, BombsAreBounded) {
   EXPECT_NE(said(tarOf({{"a", zeros}, {"b", zeros}}), 199'999).find("unpacked it has more than 199999 bytes (sluice.archives.maxUnpackedSize)"), std::string::npos);
   auto compressor = Compressor::make(Compression::kGzip);
   Buffer out;
-  compressor->add(tarOf({{"bomb", std::string(64 << 20, '\0')}}), out), compressor->finish(out);
+  compressor->add(tarOf({{"bomb", std::string(8 << 20, '\0')}}), out), compressor->finish(out);
   EXPECT_LT(out.size(), 200'000u);
   EXPECT_NE(said(std::string(out.view())).find("unpacked it has more than 1048576 bytes"), std::string::npos);
   EXPECT_FALSE(unpackArchive(out.view(), "a", "", kMost).ok()) << "also where it is only looked at";
