@@ -35,7 +35,7 @@ void putBroadcast(std::uint64_t id, void* value, void (*drop)(void*)) {
 void* findBroadcast(std::uint64_t id) {
   std::lock_guard lock(broadcasts().mutex);
   auto it = broadcasts().values.find(id);
-  if (it == broadcasts().values.end()) throwError(ErrorKind::kIllegalState, "this broadcast value was destroyed, or is not of this process");
+  if (it == broadcasts().values.end()) throwError(ErrorKind::kIllegalState, "this broadcast value was destroyed, its Context was stopped, or it is not of this process");
   return it->second.value;
 }
 

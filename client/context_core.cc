@@ -13,6 +13,7 @@
 #include "common/master_url.h"
 #include "client/stop_signals.h"
 #include "client/stream_core.h"
+#include "sluice/broadcast.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -104,8 +105,22 @@ void ContextCore::stop(bool failed, const std::string& why) {
   }
   async_.close();
   StopSignals::closed();
+  forgetBroadcasts();
   std::lock_guard lock(activeMutex());
   if (active() == this) active() = nullptr;
+}
+
+// The driver's copies: nothing of this context runs any more that could read them.
+void ContextCore::forgetBroadcasts() {
+  std::map<std::uint64_t, int> uses;
+  {
+    std::lock_guard lock(mutex_);
+    uses.swap(broadcastUses_);
+    broadcasts_.clear();
+  }
+  for (const auto& [id, handles] : uses) {
+    for (int i = 0; i < handles; ++i) forgetBroadcast(id);
+  }
 }
 
 void ContextCore::checkActive() const {

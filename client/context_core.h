@@ -70,6 +70,7 @@ class SLUICE_INTERNAL ContextCore {
  private:
   ContextCore(Settings settings, CallSite site);
   void addArchives();  // that the settings name
+  void forgetBroadcasts();
 
   Settings settings_;  // constant once constructed
   const CallSite site_;

@@ -285,7 +285,8 @@ NodeRef StreamCore::makeFor(const PlanNode& node, std::int64_t whenMs) {
   if (!made) throwError(ErrorKind::kUserCode, node.place() + ": the function returned no RDD; return an empty one (context.emptyRDD)");
   std::lock_guard lock(mutex_);
   planned_[whenMs][node.id] = made;
-  if (planned_.size() > kBatchesRemembered) planned_.erase(planned_.begin());
+  // The functions of a batch, which run in order, may come long after it was planned.
+  while (planned_.size() > kBatchesRemembered && planned_.begin()->first < newestMs_) planned_.erase(planned_.begin());
   return made;
 }
 

@@ -170,7 +170,6 @@ void decide(State& s, App& app, Stream& stream) {
     bool published = kind == proto::OUTPUT_FILES || kind == proto::OUTPUT_ROLLING;  // these end when they are
     if (kind != proto::OUTPUT_DRIVER && (!published || !output.abandoned().empty())) tellOutputEnded(s, app, stream, in->whenMs, output.output(), output.abandoned());
   }
-  considerCheckpoint(s, app, stream);
 }
 
 void tellDone(State& s, App& app, Stream& stream, std::int64_t whenMs, Batch& batch, bool stopped) {
@@ -315,6 +314,7 @@ void publishBatches(State& s, App& app, Stream& stream) {
     std::uint64_t sequence = s.commit(record);
     tellDone(s, app, stream, first->first, batch, false);
     stream.batches.erase(first);
+    considerCheckpoint(s, app, stream);
     queueMarks(stream, sequence);
   }
 }

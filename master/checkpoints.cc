@@ -64,20 +64,21 @@ void considerCheckpoint(State& s, App& app, Stream& stream) {
   if (stream.plan->plan->checkpoint_directory().empty() || stream.checkpoint.whenMs != 0) return;
   const auto& record = *stream.record;
   std::int64_t last = record.checkpoints.empty() ? record.zeroMs : std::max(record.checkpoints.back().whenMs, record.resumedMs);
-  if (record.decidedMs - last >= intervalOf(stream)) takeCheckpoint(s, app, stream, false);
+  if (record.publishedMs - last >= intervalOf(stream)) takeCheckpoint(s, app, stream, false);
 }
 
 void takeCheckpoint(State& s, App& app, Stream& stream, bool last) {
   const auto& record = *stream.record;
   const auto& plan = *stream.plan->plan;
-  if (plan.checkpoint_directory().empty() || record.decidedMs <= record.zeroMs) return;
-  if (last && !record.checkpoints.empty() && record.checkpoints.back().whenMs == record.decidedMs) return;
+  const std::int64_t whenMs = last ? record.decidedMs : record.publishedMs;
+  if (plan.checkpoint_directory().empty() || whenMs <= record.zeroMs) return;
+  if (last && !record.checkpoints.empty() && record.checkpoints.back().whenMs == whenMs) return;
   auto& pending = stream.checkpoint;
   pending = {};
   std::map<std::pair<std::uint32_t, std::int64_t>, std::shared_ptr<Envelope>> messages;
   for (const auto& node : plan.nodes()) {
     if (!node.keep().state()) continue;
-    std::int64_t version = record.cutOf({record.decidedMs, {}}, node);
+    std::int64_t version = record.cutOf({whenMs, {}}, node);
     if (version <= record.zeroMs) continue;  // it has none yet
     RunPtr run = app.values.keep(node.id(), version);
     bool whole = run && run->absent == 0 && run->unfinished == 0;
@@ -94,11 +95,11 @@ void takeCheckpoint(State& s, App& app, Stream& stream, bool last) {
       take->add_nodes(node.id()), take->add_partitions(p);
     }
   }
-  pending.whenMs = record.decidedMs;
+  pending.whenMs = whenMs;
   for (auto& [key, envelope] : messages) {
     pending.waiting.insert(key);
     pending.sent.emplace_back(key.first, envelope);
-    s.send(app.executors[key.first]->peer(), envelope, record.batches.contains(record.decidedMs) ? record.batches.at(record.decidedMs).decidedSequence : 0);
+    s.send(app.executors[key.first]->peer(), envelope, record.batches.contains(whenMs) ? record.batches.at(whenMs).decidedSequence : 0);
   }
   completeCheckpoint(s, app, stream);
 }

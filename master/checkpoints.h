@@ -4,7 +4,7 @@
 
 namespace sluice::master {
 
-// After a batch was decided: begins one if it is time.
+// After a batch was published: begins one if it is time. Not before, as what its functions still ask for could not be made again of a state after it.
 void considerCheckpoint(State& s, App& app, Stream& stream);
 // `last`: the stream is about to stop, so now or never.
 void takeCheckpoint(State& s, App& app, Stream& stream, bool last);

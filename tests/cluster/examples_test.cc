@@ -121,6 +121,80 @@ TEST_F(Examples, WindowedNetworkWordCountWithInverse) {
   stream("WindowedNetworkWordCount", {"inverse", folder_.path("checkpoint")}, {{"a b a\n", "(a,2)"}});
 }
 
+// The port that one of the examples that feed others says it has.
+std::string portOf(Program& server) {
+  std::string line = server.waitForLine("Listening on port: ");
+  return line.substr(line.rfind(' ') + 1);
+}
+
+TEST_F(Examples, RawNetworkGrepOfWhatRawTextSenderSends) {
+  // 100 bytes are five times these lines, of which two in three have the word.
+  std::string text = folder_.write("text", "the end\nnone\nothers\n");
+  Program sender(example("local[1]", "RawTextSender", {"0", text, "100", "20000"}));
+  Program grep(example("local[2]", "RawNetworkGrep", {"2", "127.0.0.1", portOf(sender), "200"}));
+  std::size_t from = 0;
+  for (int batches = 0; batches < 3; ++batches) {
+    auto found = [](const std::string& line) { return line.rfind("Grep count: ", 0) == 0 && line != "Grep count: 0"; };
+    std::string line = grep.waitForLine(found, from, &from);
+    EXPECT_EQ(std::stol(line.substr(12)) % 10, 0) << "blocks are whole: " << line;
+    ++from;
+  }
+  grep.signal(SIGINT);
+  EXPECT_EQ(grep.wait(), 0) << grep.describe();
+  auto said = sender.lines();
+  EXPECT_EQ(std::count(said.begin(), said.end(), "Got client connected from: 127.0.0.1"), 2);
+  sender.signal(SIGTERM);
+  EXPECT_NE(sender.wait(), 0);
+}
+
+TEST_F(Examples, RawTextSenderRefusesWhatItCannotSend) {
+  auto none = finish(example("local[1]", "RawTextSender", {"0", folder_.path("none"), "100", "1000"}));
+  EXPECT_NE(none.error().find("cannot be read, or has no line"), std::string::npos) << none.error();
+  auto slow = finish(example("local[1]", "RawTextSender", {"0", folder_.write("text", "a\n"), "100", "0"}));
+  EXPECT_NE(slow.error().find("must be above 0"), std::string::npos) << slow.error();
+  auto port = finish(example("local[1]", "RawTextSender", {"70000", folder_.path("text"), "100", "1000"}));
+  EXPECT_NE(port.error().find("there is no port 70000"), std::string::npos) << port.error();
+  auto address = finish(example("local[1]", "RawTextSender", {"0", folder_.path("text"), "100", "1000", "here"}));
+  EXPECT_NE(address.error().find("'here' is no IPv4 address"), std::string::npos) << address.error();
+}
+
+TEST_F(Examples, PageViewStreamOfWhatPageViewGeneratorSends) {
+  Program generator(example("local[1]", "PageViewGenerator", {"0", "500"}));
+  Program driver(example("local[2]", "PageViewStream", {"pageCounts", "127.0.0.1", portOf(generator)}));
+  for (const char* page : {"(http://foo.com/,", "(http://foo.com/news,", "(http://foo.com/contact,"}) driver.waitForLine(page);
+  driver.signal(SIGINT);
+  EXPECT_EQ(driver.wait(), 0) << driver.describe();
+  generator.signal(SIGTERM);
+  EXPECT_NE(generator.wait(), 0);
+}
+
+TEST_F(Examples, PageViewStreamHasFiveMetrics) {
+  const std::string views =
+      "http://foo.com/\t200\t94709\t1\n"
+      "http://foo.com/\t404\t94709\t1\n"
+      "this is no view\n"
+      "http://foo.com/news\t200\t94117\t3\n";
+  const std::vector<std::pair<std::string, std::vector<std::string>>> metrics = {
+      {"pageCounts", {"(http://foo.com/,2)", "(http://foo.com/news,1)"}},
+      {"slidingPageCounts", {"(http://foo.com/,2)", "(http://foo.com/news,1)"}},
+      {"errorRatePerZipCode", {"94709: **0.5**", "94117: 0"}},
+      {"activeUserCount", {"Unique active users: 2"}},
+      {"popularUsersSeen", {"Saw user Patrick Wendell at time ", "Saw user Matei Zaharia at time "}},
+  };
+  int connections = 0;
+  for (const auto& [metric, printed] : metrics) {
+    SCOPED_TRACE(metric);
+    Program driver(example("local[2]", "PageViewStream", {metric, "127.0.0.1", std::to_string(source_.port()), folder_.path("checkpoint")}));
+    source_.waitForConnection(++connections);
+    source_.send(views);
+    for (const std::string& line : printed) driver.waitForLine([&](const std::string& seen) { return seen.rfind(line, 0) == 0; });
+    driver.signal(SIGINT);
+    EXPECT_EQ(driver.wait(), 0) << driver.describe();
+  }
+  auto none = finish(example("local[2]", "PageViewStream", {"pages", "127.0.0.1", "1"}));
+  EXPECT_NE(none.error().find("there is no metric pages; name pageCounts"), std::string::npos) << none.error();
+}
+
 TEST_F(Examples, QueueStream) {
   auto end = finish(example("local[2]", "QueueStream", {"2"}));
   ASSERT_EQ(end.code, 0) << end.error();

@@ -18,6 +18,7 @@ std::map<int, std::string> largeValue() {
 std::int64_t lettersOf(const Context& sc, const Broadcast<std::map<int, std::string>>& value, int tasks) {
   return sc.parallelize(upTo(60), tasks).map([value](int x) { return std::int64_t(value->at(x * 10).size()); }).sum();
 }
+const std::string kGone = "this broadcast value was destroyed, its Context was stopped, or it is not of this process";
 constexpr Shape kShapes[] = {Shape::kLocal1, Shape::kLocal4, Shape::kSimulated, Shape::kInProcess};
 
 TEST(Broadcast, ValuesOfManyBlocksReachAllExecutors) {
@@ -96,10 +97,10 @@ TEST(Broadcast, DestroyedOnesAreGoneEverywhere) {
       EXPECT_EQ(lettersOf(sc, value, 12), 18'000);
       if (byContext) sc.destroy(value);
       else value.destroy();
-      EXPECT_EQ(errorOf([&] { (void)value->size(); }), "this broadcast value was destroyed, or is not of this process");
+      EXPECT_EQ(errorOf([&] { (void)value->size(); }), kGone);
       std::string error = errorOf([&] { lettersOf(sc, value, 12); });
       EXPECT_NE(error.find("the broadcast value " + std::to_string(value.id()) + " is not here any more"), std::string::npos) << error;
-      EXPECT_EQ(errorOf([&] { value.unpersist(); }), "this broadcast value was destroyed, or is not of this process");
+      EXPECT_EQ(errorOf([&] { value.unpersist(); }), kGone);
     }
     auto again = sc.broadcast(largeValue());
     EXPECT_EQ(lettersOf(sc, again, 12), 18'000);
@@ -115,6 +116,39 @@ TEST(Broadcast, EqualValuesAreOneUntilTheLastIsDestroyed) {
   EXPECT_EQ(sc.parallelize(upTo(2), 2).map([other](int) { return other->size(); }).collect(), (std::vector<std::size_t>{4, 4}));
   other.destroy();
   EXPECT_NE(errorOf([&] { (void)*other; }), "");
+}
+
+// A value of the application's that tells how many of them there are.
+struct Counted {
+  int n = 0;
+  inline static int alive = 0;
+  Counted() { ++alive; }
+  explicit Counted(int value) : n(value) { ++alive; }
+  Counted(const Counted& other) : n(other.n) { ++alive; }
+  Counted& operator=(const Counted&) = default;
+  ~Counted() { --alive; }
+  SLUICE_FIELDS(Counted, n)
+};
+
+TEST(Broadcast, ValuesGoWithTheirContext) {
+  Broadcast<Counted> stale;
+  {
+    Cluster cluster(Shape::kLocal1);
+    const Context& sc = cluster.context();
+    auto one = sc.broadcast(Counted(5)), same = sc.broadcast(Counted(5));
+    sc.broadcast(Counted(6)).destroy();
+    EXPECT_EQ(Counted::alive, 1);
+    EXPECT_EQ(one->n + same->n, 10);
+    stale = one;
+  }
+  EXPECT_EQ(Counted::alive, 0) << "the driver keeps nothing of a stopped context";
+  EXPECT_EQ(errorOf([&] { (void)stale->n; }), kGone);
+  Cluster cluster(Shape::kLocal1);
+  EXPECT_EQ(errorOf([&] { (void)stale->n; }), kGone) << "nor does another context bring it back";
+  auto again = cluster.context().broadcast(Counted(5));
+  again.destroy();
+  EXPECT_EQ(errorOf([&] { (void)again->n; }), kGone) << "each context counts its own";
+  EXPECT_EQ(Counted::alive, 0);
 }
 
 TEST(Broadcast, TasksCannotDropThem) {

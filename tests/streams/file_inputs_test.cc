@@ -136,6 +136,24 @@ TEST(TextFile, AFileThatIsCutWhileItIsReadFailsTheJob) {
   });
 }
 
+// Within its last page there is no fault to hear of: zeros would have gone on as data.
+TEST(TextFile, AFileThatLosesItsLastBytesFailsTheJob) {
+  everywhere([](const Context& sc) {
+    std::string dir = temporaryDirectory(), path = dir + "/1";
+    write(dir + "/2", "after it\n");
+    auto cutIt = [](std::string_view line, const std::string& path) {
+      if (line == "first") std::filesystem::resize_file(path, 7);
+      return line.size();
+    };
+    for (const std::string& input : {path, dir}) {
+      write(path, "first\nsecond\nthird\n");
+      EXPECT_SAYS(path + " became shorter while it was read", sc.textFile(input, 1).coalesce(1).map(sluice::with(cutIt, path)).collect());
+    }
+    write(path, "first\nsecond\nthird\n");
+    EXPECT_SAYS(path + " became shorter while it was read", sc.textFile(path, 1).map(sluice::with(cutIt, path)).take(1));
+  });
+}
+
 TEST(ObjectFiles, TornDamagedAndForeignOnesAreOneLine) {
   everywhere([](const Context& sc) {
     std::string dir = temporaryDirectory(), part = dir + "/numbers/part-00000";

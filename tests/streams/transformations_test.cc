@@ -1,10 +1,13 @@
 // Operator tables: each runs on every shape of the build.
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "sluice/testing.h"
 
@@ -204,6 +207,38 @@ TEST(Outputs, ForeachRddWithoutAnActionReceivesAndForgets) {
   cluster.runBatches(2);
   EXPECT_EQ(batches, 2);
   EXPECT_EQ(computed.value(), 0);
+}
+
+// More batches are planned meanwhile than are remembered once their functions have run.
+TEST(Outputs, AFunctionMayLagFarBehind) {
+  for (auto shape : {sluice::testing::Shape::kLocal4, sluice::testing::Shape::kInProcess}) {
+    SCOPED_TRACE(nameOf(shape));
+    sluice::testing::Cluster cluster(shape);
+    std::mutex mutex;
+    std::condition_variable changed;
+    int planned = 0;
+    bool first = true;
+    std::vector<int> got;
+    cluster.input<int>(Batches<int>(120, {1, 2}))
+        .transform([&](const sluice::RDD<int>& rdd, sluice::Time) {
+          std::lock_guard lock(mutex);
+          ++planned;
+          changed.notify_all();
+          return rdd.map([](int x) { return x + 1; });
+        })
+        .foreachRDD([&](const sluice::RDD<int>& rdd) {
+          if (std::exchange(first, false)) {
+            cluster.clock().advance(sluice::Seconds(110));
+            std::unique_lock lock(mutex);
+            changed.wait(lock, [&] { return planned >= 100; });
+          }
+          for (int x : rdd.collect()) got.push_back(x);
+        });
+    cluster.runBatches(2);
+    cluster.streaming().stop(true, false);
+    got.resize(4);  // more may have ended by now
+    EXPECT_EQ(got, (std::vector<int>{2, 3, 2, 3}));
+  }
 }
 
 }  // namespace

@@ -387,6 +387,27 @@ TEST(MasterStream, CheckpointsAreTakenAndTwoAreKept) {
   for (auto& [id, executor] : fleet.executors) EXPECT_LE(executor->kept.size(), 20u);
 }
 
+// What a function still asks for may have to be made again after a loss, of the state before its batch.
+TEST(MasterStream, CheckpointsAreOfBatchesWhoseFunctionsHaveEnded) {
+  Fleet fleet;
+  fleet.answerDriver = false;
+  PlanMaker p(27, 1000);
+  auto state = p.state(p.step(p.batches(std::vector<int>(20, 2))));
+  p.output(p.step(state), proto::OUTPUT_DRIVER);
+  p.plan.set_checkpoint_directory("/checkpoints"), p.plan.set_checkpoint_interval_ms(2000);
+  fleet.startStream(p.plan);
+  fleet.advance(9000);
+  EXPECT_TRUE(fleet.manifests.empty());
+  for (int i = 0; i < 5; ++i) {
+    fleet.answer(fleet.received(proto::Message::kRunOutput).back());
+    fleet.settle();
+  }
+  ASSERT_EQ(fleet.manifests.size(), 2u);
+  EXPECT_EQ(fleet.manifests[1].when_ms(), kZero + 4000);
+  EXPECT_EQ(fleet.manifests[1].files_size(), 6);
+  fleet.expectReplays();
+}
+
 TEST(MasterStream, RestoresFromACheckpoint) {
   std::vector<int> counts{3, 1, 2, 4, 1, 2, 3, 1};
   Fleet calm;

@@ -25,6 +25,7 @@ class PlainLines final : public FileReader {
     chunk_ = out.size;
     return out.size != 0;
   }
+  void check() const override { text_.check(); }
   void end() override { text_.letGo(); }
   std::uint64_t bytes() const override { return bytes_; }
   std::string place(std::size_t i) const override {
@@ -64,6 +65,7 @@ class FixedRecords final : public FileReader {
     out = {reading_.lines, chunk_ = n};
     return true;
   }
+  void check() const override { file_.check(); }
   void end() override { file_.letGo(); }
   std::uint64_t bytes() const override { return std::uint64_t(at_ - range_.from()); }
   std::string place(std::size_t i) const override {

@@ -20,6 +20,8 @@ class FileReader {
   virtual ~FileReader() = default;
   // The next non-empty chunk; false at the end. Throws Error, naming the file, if it cannot be read or is not what it should be.
   virtual bool next(Chunk& out) = 0;
+  // Throws Error if the file has become shorter since it was opened, so that what was handed out may be zeros.
+  virtual void check() const {}
   // Nobody calls next() again: lets go of what views do not need.
   virtual void end() {}
   virtual std::uint64_t bytes() const = 0;  // of the files, that were read

@@ -18,6 +18,12 @@ void setValue(proto::KeptValue& value, ValueId id, std::uint64_t executor) {
   value.set_node(id.node), value.set_when_ms(id.whenMs), value.set_partition(id.partition), value.set_executor(executor);
 }
 
+std::string inputOf(const Task& task, ValueId id) {
+  const proto::Node& node = task.view().node(id.node);
+  std::string text = "partition " + std::to_string(id.partition) + " of " + node.name() + " at " + node.site();
+  return id.whenMs > 0 ? text + ", batch " + std::to_string(id.whenMs) + " ms," : text;
+}
+
 }  // namespace
 
 bool Instances::released(Scope when) const { return released_.contains(when); }
@@ -221,7 +227,7 @@ void Instances::await(Instance& instance, const TaskPtr& task) {
   }
   if (!lost.empty()) {
     forgetWaiting(task);
-    fail(instance, *task, proto::DOMAIN_LOST, "an input is not here and nobody has it", {}, lost);
+    fail(instance, *task, proto::DOMAIN_LOST, inputOf(*task, lost.front()) + " is not here and nobody has it", {}, lost);
   } else if (task->waiting == 0) {
     control_.woken.push_back(task);
   }
@@ -281,7 +287,7 @@ void Instances::pump() {
     for (auto& [task, id] : lost) {
       if (!task->instance || task->status != Task::Status::kWaiting) continue;
       forgetWaiting(task);
-      fail(*task->instance, *task, proto::DOMAIN_LOST, "an input could not be fetched from where it was", {}, {id});
+      fail(*task->instance, *task, proto::DOMAIN_LOST, inputOf(*task, id) + " could not be fetched from where it was", {}, {id});
     }
     auto woken = std::exchange(control_.woken, {});
     for (TaskPtr& task : woken) {
@@ -313,7 +319,7 @@ void Instances::start(const TaskPtr& task) {
   spec->launch = task->launch;
   if (std::vector<ValueId> missing; !fillInputs(*task, *spec, missing)) {
     ready_.ended(*task->launch, task->stage);
-    return fail(instance, *task, proto::DOMAIN_LOST, "an input was let go before it was read", {}, missing);
+    return fail(instance, *task, proto::DOMAIN_LOST, (missing.empty() ? "a broadcast value" : inputOf(*task, missing.front())) + " was let go before it was read", {}, missing);
   }
   task->status = Task::Status::kRunning;
   noteStart(instance, *task);

@@ -98,7 +98,10 @@ MapGuard::~MapGuard() {
   freeSlots.push_back(slot_);
 }
 
+std::string cutShort(const std::string& path) { return path + " became shorter while it was read"; }
+
 std::string takeCutFile() {
+  if (cutPath[0] == '\0') return {};
   std::string path = cutPath;
   std::memset(cutPath, 0, sizeof cutPath);
   return path;

@@ -20,6 +20,8 @@ class SLUICE_INTERNAL MapGuard {
   int slot_ = -1;
 };
 
+SLUICE_INTERNAL std::string cutShort(const std::string& path);  // the message
+
 // The file of which this thread read what was gone, since the last call; empty: of none.
 SLUICE_INTERNAL std::string takeCutFile();
 

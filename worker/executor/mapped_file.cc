@@ -26,7 +26,7 @@ MappedFile::MappedFile(const std::string& path, std::int64_t from) : path_(path)
     if (fd >= 0) ::close(fd);
     throwError(ErrorKind::kUnavailable, "cannot read " + path + ": " + std::strerror(why));
   }
-  size_ = facts.st_size;
+  size_ = facts.st_size, device_ = facts.st_dev, inode_ = facts.st_ino;
   base_ = from / kPage * kPage;
   if (base_ >= size_) {
     ::close(fd);
@@ -63,6 +63,13 @@ void MappedFile::bringIn(const char* at) {
     ::madvise(map_ + (gone_ - map_), std::size_t(behind), MADV_DONTNEED);
     gone_ += behind;
   }
+}
+
+void MappedFile::check() const {
+  struct stat facts {};
+  // Another file by that name leaves this one as it was.
+  if (::stat(path_.c_str(), &facts) != 0 || facts.st_dev != device_ || facts.st_ino != inode_ || facts.st_size >= size_) return;
+  throwError(ErrorKind::kUnavailable, cutShort(path_));
 }
 
 void MappedFile::letGo() {

@@ -1,6 +1,6 @@
 // A file's bytes, mapped. Pages are brought in ahead of the reader and let go behind it: what points into them stays good (they come
 // back from the page cache), and a long file takes no memory of its own. If somebody cuts the file meanwhile, what is gone reads as
-// zeros, and takeCutFile() names it.
+// zeros: check() tells that of a file which is still shorter, takeCutFile() of pages that were missed.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -27,6 +27,8 @@ class SLUICE_INTERNAL MappedFile {
 
   // The reader has come to `at`; it only goes forward.
   void bringIn(const char* at);
+  // Throws Error(kUnavailable) if the file is shorter than it was. (Zeros in its last page are no fault that anybody hears of.)
+  void check() const;
   // Nobody reads on. What points into the file is still good.
   void letGo();
 
@@ -36,6 +38,7 @@ class SLUICE_INTERNAL MappedFile {
   std::size_t mapped_ = 0;
   std::int64_t base_ = 0;  // offset of map_ in the file
   std::int64_t size_ = 0;
+  std::uint64_t device_ = 0, inode_ = 0;
   const char* ready_ = nullptr;  // pages before this were asked for
   const char* gone_ = nullptr;   // pages before this were let go
   std::optional<MapGuard> guard_;

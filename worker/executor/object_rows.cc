@@ -37,6 +37,7 @@ class ObjectRows final : public FileReader {
     }
     return true;
   }
+  void check() const override { file_.check(); }
   void end() override { file_.letGo(); }
   std::uint64_t bytes() const override { return bytes_; }
   std::string place(std::size_t) const override { return range_.path(); }

@@ -44,6 +44,7 @@ void SourceCursor::openBytes(std::string_view bytes, bool text, std::uint64_t re
 
 // Opens the next piece of a block, or the next part. False at the end.
 bool SourceCursor::open() {
+  check();
   for (;;) {
     if (block_ && piece_ < block_->pieces.size()) {
       const Piece& piece = block_->pieces[piece_++];
@@ -119,6 +120,10 @@ bool SourceCursor::next(Chunk& out) {
     }
     if (!open()) return false;
   }
+}
+
+void SourceCursor::check() const {
+  if (file_) file_->check();
 }
 
 std::string SourceCursor::describe(std::size_t i) const {

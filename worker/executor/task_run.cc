@@ -67,7 +67,7 @@ TaskDone TaskRun::run() {
     caught(done);
   }
   if (std::string cut = takeCutFile(); !cut.empty() && done.end != TaskDone::End::kCancelled) {
-    failAfterAll(done, proto::DOMAIN_SYSTEM, cut + " became shorter while it was read");
+    failAfterAll(done, proto::DOMAIN_SYSTEM, cutShort(cut));
   }
   done_ = &done;
   tellListeners(done);
@@ -90,6 +90,7 @@ void TaskRun::pull(TaskDone& done) {
   while (cursor_->next(chunk) && sink->write(chunk)) checkCancelled();
   cursor_.reset();
   dropLocals();  // what operators put aside may still add to accumulators
+  if (source_) source_->check();
   sink->finish(done);
 }
 

@@ -29,6 +29,7 @@ class SLUICE_INTERNAL MappedText {
   std::size_t next(std::string_view* lines, std::size_t max, std::size_t maxBytes);
   std::int64_t offsetOf(const char* at) const { return file_.offsetOf(at); }  // in the file
   const char* at() const { return cut_.at; }
+  void check() const { file_.check(); }  // MappedFile
   void letGo() { file_.letGo(); }
 
  private:

@@ -35,7 +35,7 @@ template <class T> class Broadcast {
   explicit Broadcast(std::uint64_t id) : id_(id) {}
 
   // The value. In tasks: valid as long as the task, so views into it may stand in records; decoded once a task. In the driver: until it is
-  // destroyed. Error(kLost) if no executor has it any more, Error(kIllegalState) in the driver after Context::destroy.
+  // destroyed or its Context stops, and Error(kIllegalState) from then on. Error(kLost) in tasks if no executor has it any more.
   const T& value() const {
     TaskContext* task = currentTask();
     if (!task) return *static_cast<const T*>(detail::findBroadcast(id_));

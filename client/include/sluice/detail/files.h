@@ -30,11 +30,11 @@ SLUICE_EXPORT NodeRef addFiles(ContextCore& context, std::string_view paths, con
 // How an output's files are written.
 struct FileOutput {
   const char* method;
-  std::string_view path;    // the directory of a job, the prefix of a stream's
-  std::string_view suffix;  // of a stream's
+  std::string_view path;      // the directory of a job, the prefix of a stream's
+  std::string_view suffix{};  // of a stream's
   Compression compression = Compression::kNone;
-  bool objects = false;     // encoded rows, not lines
-  std::string_view schema;  // of objects
+  bool objects = false;       // encoded rows, not lines
+  std::string_view schema{};  // of objects
 };
 // Writes a new directory, and returns when it is whole.
 SLUICE_EXPORT void saveFiles(const NodeRef& node, const FileOutput& output, CallSite site);

@@ -75,7 +75,7 @@ struct NodeFacts {
   bool oneValueWhenEmpty = false;
   bool byPlace = false;          // what becomes of a record depends on which ones lie before it in the partition (samples)
   bool equalPartitions = false;  // the inputs must have the same number of partitions: checked here where they are known, else by the tasks
-  Duration slide;           // zero: the inputs'
+  Duration slide{};         // zero: the inputs'
   std::uint64_t call = 0;   // tells the nodes of one call of a method from others
 };
 
