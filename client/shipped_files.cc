@@ -74,14 +74,22 @@ void ShippedFiles::addArchive(const std::string& path, std::uint64_t mostBytes, 
     throwError(ErrorKind::kInvalidArgument, "addArchive: " + own + " does not end as an archive does (.zip, .jar, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz, .tar.zst); ship files with addFile");
   }
   std::string name = alias.empty() ? own : alias;
+  std::lock_guard adding(unpacking_);
   if (known("addArchive", full, name)) return;
-  std::string bytes = contentsOf("addArchive", full);
-  if (auto status = unpackArchive(bytes, own, "", mostBytes); !status.ok()) {
-    throwError(ErrorKind::kInvalidArgument, "addArchive: " + std::string(status.message()));
+  if (folder_.empty()) {
+    std::string made = (fs::temp_directory_path() / "sluice-archives-XXXXXX").string();
+    if (!::mkdtemp(made.data())) throwError(ErrorKind::kUnavailable, "addArchive: " + made + " cannot be made: " + std::strerror(errno));
+    folder_ = made;
+  }
+  // What cannot be unpacked here could not be where tasks run; and this process, too, keeps what the file held now.
+  std::string bytes = contentsOf("addArchive", full), folder = folder_ + "/" + std::to_string(count()) + "/" + name;
+  if (auto status = unpackArchive(bytes, own, folder, mostBytes); !status.ok()) {
+    ErrorKind kind = status.code() == absl::StatusCode::kInvalidArgument ? ErrorKind::kInvalidArgument : ErrorKind::kUnavailable;
+    throwError(kind, "addArchive: " + std::string(status.message()));
   }
   std::uint64_t id = share(bytes);
   std::lock_guard lock(mutex_);
-  files_.push_back({name, full, id, own, mostBytes, ""});
+  files_.push_back({name, full, id, own, mostBytes, folder});
 }
 
 std::vector<std::string> ShippedFiles::paths(bool archives) const {
@@ -94,23 +102,11 @@ std::vector<std::string> ShippedFiles::paths(bool archives) const {
   return paths;
 }
 
-std::string ShippedFiles::get(std::string_view name) {
+std::string ShippedFiles::get(std::string_view name) const {
   std::lock_guard lock(mutex_);
   std::string names;
-  for (auto& file : files_) {
-    if (file.name == name && file.archive.empty()) return file.path;
-    if (file.name == name) {
-      if (!file.folder.empty()) return file.folder;
-      if (folder_.empty()) {
-        std::string made = (fs::temp_directory_path() / "sluice-archives-XXXXXX").string();
-        if (!::mkdtemp(made.data())) throwError(ErrorKind::kUnavailable, "Files::get: " + made + " cannot be made: " + std::strerror(errno));
-        folder_ = made;
-      }
-      std::string folder = folder_ + "/" + file.name;
-      auto status = unpackArchive(contentsOf("Files::get", file.path), file.archive, folder, file.mostBytes);
-      if (!status.ok()) throwError(ErrorKind::kUnavailable, "Files::get: " + std::string(status.message()));
-      return file.folder = folder;
-    }
+  for (const auto& file : files_) {
+    if (file.name == name) return file.archive.empty() ? file.path : file.folder;
     names += (names.empty() ? "" : ", ") + file.name;
   }
   throwError(ErrorKind::kInvalidArgument, "no file '" + std::string(name) + "' was added with Context::addFile" + (names.empty() ? "" : "; there are: " + names));

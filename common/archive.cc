@@ -23,15 +23,12 @@ absl::Status unpackArchive(std::string_view bytes, const std::string& name, cons
   auto unpack = reinterpret_cast<void (*)(const char*, std::size_t, const char*, std::uint64_t, std::string*)>(address);
   namespace fs = std::filesystem;
   std::error_code error;
-  std::string aside = directory.empty() ? "" : directory + ".unpacking";
-  if (!directory.empty()) {
-    fs::remove_all(aside, error);  // of a process that was killed
-    fs::create_directories(aside, error);
-    if (error) return absl::UnavailableError(name + " cannot be unpacked into " + aside + ": " + error.message());
-  }
+  std::string aside = directory + ".unpacking";
+  fs::remove_all(aside, error);  // of a process that was killed
+  fs::create_directories(aside, error);
+  if (error) return absl::UnavailableError(name + " cannot be unpacked into " + aside + ": " + error.message());
   std::string why;
   unpack(bytes.data(), bytes.size(), aside.c_str(), mostBytes, &why);
-  if (directory.empty()) return why.empty() ? absl::OkStatus() : absl::InvalidArgumentError(name + ": " + why);
   if (why.empty()) {
     fs::rename(aside, directory, error);
     if (error) why = "cannot be moved to " + directory + ": " + error.message();

@@ -13,9 +13,9 @@ namespace sluice {
 // Whether the name ends as that of an archive does.
 SLUICE_INTERNAL bool isArchiveName(std::string_view name);
 
-// Unpacks it into `directory`, which is made, whole or not at all: it appears when everything is in it. `directory` empty: only looks
-// whether that could be done. Nothing is written outside: an archive with absolute names, with "..", with links that lead out, with devices,
-// or with more than `mostBytes` (or a million entries) is refused, in one line that begins with its name.
+// Unpacks it into `directory`, which is made, whole or not at all: it appears when everything is in it. Nothing is written outside: an
+// archive with absolute names, with "..", with links that lead out or nowhere, with devices, with folders in one another more than 256 deep,
+// or with more than `mostBytes` (or a million entries and folders) is refused, in one line that begins with its name.
 SLUICE_INTERNAL absl::Status unpackArchive(std::string_view bytes, const std::string& name, const std::string& directory, std::uint64_t mostBytes);
 
 }  // namespace sluice

@@ -3,9 +3,11 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -25,6 +27,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMostEntries = 1'000'000;
+constexpr std::size_t kMostParts = 256;   // of a name: whoever cleans up holds a descriptor for each
+constexpr std::size_t kNameShown = 100;   // bytes
 
 struct Refused : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -52,6 +56,22 @@ class Descriptor {
   int fd_;
 };
 
+// Names in archives are UTF-8, whatever this process's locale says; libarchive looks at the thread's.
+class Utf8Names {
+ public:
+  Utf8Names() : utf8_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)), before_(utf8_ ? ::uselocale(utf8_) : nullptr) {}
+  Utf8Names(const Utf8Names&) = delete;
+  Utf8Names& operator=(const Utf8Names&) = delete;
+  ~Utf8Names() {
+    if (!utf8_) return;
+    ::uselocale(before_);
+    ::freelocale(utf8_);
+  }
+
+ private:
+  const locale_t utf8_, before_;
+};
+
 [[noreturn]] void failed(const std::string& what) { throw Refused("cannot write " + what + ": " + std::strerror(errno)); }
 
 // The parts of a name within the archive; "." does not count.
@@ -66,6 +86,9 @@ std::vector<std::string> partsOf(const char* name) {
     std::string_view part = path.substr(at, end - at);
     if (part == "..") refuse();
     if (!part.empty() && part != ".") parts.emplace_back(part);
+    if (parts.size() > kMostParts) {
+      throw Refused("the entry '" + std::string(path.substr(0, kNameShown)) + "...' has more than " + std::to_string(kMostParts) + " folders in one another");
+    }
     at = end + 1;
   }
   return parts;
@@ -73,7 +96,6 @@ std::vector<std::string> partsOf(const char* name) {
 
 class Unpacking {
  public:
-  // `directory` empty: nothing is written.
   Unpacking(std::string_view bytes, const std::string& directory, std::uint64_t mostBytes)
       : directory_(directory), most_(mostBytes), archive_(::archive_read_new()) {
     if (!archive_) throw std::bad_alloc();
@@ -82,17 +104,17 @@ class Unpacking {
     ::archive_read_support_filter_gzip(a), ::archive_read_support_filter_bzip2(a), ::archive_read_support_filter_xz(a);
     ::archive_read_support_filter_zstd(a);
     if (::archive_read_open_memory(a, bytes.data(), bytes.size()) != ARCHIVE_OK) damaged();
-    if (!directory.empty()) root_ = Descriptor(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory.empty() && root_.get() < 0) failed(directory);
+    root_ = Descriptor(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (root_.get() < 0) failed(directory);
   }
 
   void run() {
     struct archive_entry* entry = nullptr;
-    for (std::uint64_t entries = 0;; ++entries) {
+    for (;;) {
       int result = ::archive_read_next_header(archive_.get(), &entry);
       if (result == ARCHIVE_EOF) break;
       if (result != ARCHIVE_OK && result != ARCHIVE_WARN) damaged();
-      if (entries == kMostEntries) throw Refused("it has more than " + std::to_string(kMostEntries) + " entries");
+      count();
       if (::archive_entry_is_encrypted(entry)) throw Refused("it is encrypted");
       take(entry);
     }
@@ -106,6 +128,10 @@ class Unpacking {
     std::string target;
   };
 
+  void count() {
+    if (++made_ > kMostEntries) throw Refused("it has more than " + std::to_string(kMostEntries) + " entries and folders");
+  }
+
   [[noreturn]] void damaged() {
     const char* why = ::archive_error_string(archive_.get());
     throw Refused("it is no archive that can be read, or is damaged (" + std::string(why ? why : "unknown reason") + ")");
@@ -117,7 +143,7 @@ class Unpacking {
     if (const char* other = ::archive_entry_hardlink(entry)) return hardLink(parts, partsOf(other));
     switch (::archive_entry_filetype(entry)) {
       case AE_IFDIR:
-        if (root_.get() >= 0) (void)folder(parts, parts.size());
+        (void)folder(parts, parts.size());
         return;
       case AE_IFLNK: {
         const char* target = ::archive_entry_symlink(entry);
@@ -134,7 +160,8 @@ class Unpacking {
   Descriptor folder(const std::vector<std::string>& parts, std::size_t n) {
     Descriptor at(::dup(root_.get()));
     for (std::size_t i = 0; i < n; ++i) {
-      if (::mkdirat(at.get(), parts[i].c_str(), 0755) != 0 && errno != EEXIST) failed(parts[i]);
+      if (::mkdirat(at.get(), parts[i].c_str(), 0755) == 0) count();
+      else if (errno != EEXIST) failed(parts[i]);
       Descriptor next(::openat(at.get(), parts[i].c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (next.get() < 0) failed(parts[i]);
       at = std::move(next);
@@ -144,31 +171,31 @@ class Unpacking {
 
   void file(const std::vector<std::string>& parts, bool executable) {
     if (parts.empty()) throw Refused("a file has no name");
-    Descriptor to(-1);
-    if (root_.get() >= 0) {
-      Descriptor in = folder(parts, parts.size() - 1);
-      ::unlinkat(in.get(), parts.back().c_str(), 0);  // a later entry of a name counts
-      to = Descriptor(::openat(in.get(), parts.back().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0755 : 0644));
-      if (to.get() < 0) failed(parts.back());
-    }
+    Descriptor in = folder(parts, parts.size() - 1);
+    ::unlinkat(in.get(), parts.back().c_str(), 0);  // a later entry of a name counts
+    Descriptor to(::openat(in.get(), parts.back().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0755 : 0644));
+    if (to.get() < 0) failed(parts.back());
+    std::uint64_t written = 0;
     const void* block = nullptr;
     std::size_t size = 0;
     la_int64_t offset = 0;
     for (;;) {
       int result = ::archive_read_data_block(archive_.get(), &block, &size, &offset);
-      if (result == ARCHIVE_EOF) break;
-      if (result != ARCHIVE_OK) damaged();
+      if (result == ARCHIVE_EOF) size = 0;  // `offset` is where the file ends, behind a last hole
+      else if (result != ARCHIVE_OK) damaged();
       // Holes count as if they were there.
       std::uint64_t end = std::uint64_t(offset) + size;
       if (offset < 0 || end > most_ || used_ > most_ - end) throw Refused("unpacked it has more than " + std::to_string(most_) + " bytes (sluice.archives.maxUnpackedSize)");
-      last_ = end;
+      if (result == ARCHIVE_EOF && end > written && ::ftruncate(to.get(), off_t(end)) != 0) failed(parts.back());
+      written = std::max(written, end);
+      if (result == ARCHIVE_EOF) break;
       write(to.get(), static_cast<const char*>(block), size, offset, parts.back());
     }
-    used_ += std::exchange(last_, 0);
+    used_ += written;
   }
 
   static void write(int fd, const char* bytes, std::size_t size, la_int64_t offset, const std::string& name) {
-    while (fd >= 0 && size > 0) {
+    while (size > 0) {
       ssize_t n = ::pwrite(fd, bytes, size, offset);
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) failed(name);
@@ -178,21 +205,19 @@ class Unpacking {
 
   void hardLink(const std::vector<std::string>& parts, const std::vector<std::string>& other) {
     if (parts.empty() || other.empty()) throw Refused("a link has no name");
-    if (root_.get() < 0 || parts == other) return;
+    if (parts == other) return;
     Descriptor from = folder(other, other.size() - 1), to = folder(parts, parts.size() - 1);
     ::unlinkat(to.get(), parts.back().c_str(), 0);
     if (::linkat(from.get(), other.back().c_str(), to.get(), parts.back().c_str(), 0) != 0) failed(parts.back());
   }
 
   void link(const std::vector<std::string>& parts, const std::string& target) {
-    if (root_.get() < 0) return;
     Descriptor in = folder(parts, parts.size() - 1);
     ::unlinkat(in.get(), parts.back().c_str(), 0);
     if (::symlinkat(target.c_str(), in.get(), parts.back().c_str()) != 0) failed(parts.back());
   }
 
   void checkLink(const std::vector<std::string>& parts) {
-    if (root_.get() < 0) return;
     std::error_code error;
     fs::path root = fs::canonical(directory_, error), at = directory_;
     for (const std::string& part : parts) at /= part;
@@ -205,7 +230,7 @@ class Unpacking {
 
   const std::string directory_;
   const std::uint64_t most_;
-  std::uint64_t used_ = 0, last_ = 0;
+  std::uint64_t used_ = 0, made_ = 0;  // bytes; entries and folders
   Archive archive_;
   Descriptor root_{-1};
   std::vector<Link> links_;
@@ -215,6 +240,7 @@ class Unpacking {
 
 // `why` stays empty if all went well.
 extern "C" SLUICE_EXPORT void sluice_unpack(const char* bytes, std::size_t size, const char* directory, std::uint64_t mostBytes, std::string* why) {
+  Utf8Names names;
   try {
     Unpacking({bytes, size}, directory, mostBytes).run();
   } catch (const std::exception& error) {

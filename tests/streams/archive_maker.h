@@ -1,5 +1,6 @@
 // Archives as strangers may make them, byte by byte.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -14,10 +15,16 @@ struct ArchiveEntry {
   std::string link;  // where it leads
 };
 
-// A ustar archive.
+// A ustar archive. A name of more than 100 bytes goes ahead of its entry, as pax has it.
 inline std::string tarOf(const std::vector<ArchiveEntry>& entries) {
   std::string tar;
   for (const auto& entry : entries) {
+    if (entry.name.size() > 100) {
+      std::string path = " path=" + entry.name + "\n", digits = std::to_string(path.size());
+      while (digits.size() + path.size() != std::stoul(digits)) digits = std::to_string(digits.size() + path.size());
+      std::string pax = tarOf({{"long", digits + path, 'x'}});
+      tar += pax.substr(0, pax.size() - 1024);
+    }
     char header[512] = {};
     std::memcpy(header, entry.name.data(), std::min<std::size_t>(entry.name.size(), 100));
     std::snprintf(header + 100, 8, "%07o", entry.type == '5' ? 0755 : 0644);
@@ -54,7 +61,8 @@ inline std::string zipOf(const std::vector<ArchiveEntry>& entries) {
   std::string zip, directory;
   for (const auto& entry : entries) {
     std::string common;
-    number(common, 20, 2), number(common, 0, 2), number(common, 0, 2), number(common, 0, 4);  // version, flags, stored, time
+    bool utf8 = std::any_of(entry.name.begin(), entry.name.end(), [](unsigned char c) { return c >= 0x80; });
+    number(common, 20, 2), number(common, utf8 ? 0x800 : 0, 2), number(common, 0, 2), number(common, 0, 4);  // version, flags, stored, time
     number(common, crcOf(entry.contents), 4), number(common, std::uint32_t(entry.contents.size()), 4), number(common, std::uint32_t(entry.contents.size()), 4);
     number(common, std::uint32_t(entry.name.size()), 2), number(common, 0, 2);
     number(directory, 0x02014b50, 4), number(directory, 20, 2);

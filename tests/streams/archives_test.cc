@@ -68,6 +68,16 @@ TEST(ShippedArchives, GoWithTheirContext) {
   EXPECT_FALSE(std::filesystem::exists(inTask));
 }
 
+TEST(ShippedArchives, HoldWhatTheyHeldWhenTheyWereAdded) {
+  std::string folder = temporaryDirectory();
+  Context context(Conf().setMaster("local[2]").setAppName("test"));
+  std::ofstream(folder + "/a.zip", std::ios::binary) << zipOf({{"x", "before"}});
+  context.addArchive(folder + "/a.zip");
+  std::ofstream(folder + "/a.zip", std::ios::binary) << zipOf({{"x", "after"}});
+  EXPECT_EQ(contentsOf(Files::get("a.zip") + "/x"), "before");
+  EXPECT_EQ(context.range(0, 1, 1, 1).map([](std::int64_t) { return contentsOf(Files::get("a.zip") + "/x"); }).first(), "before");
+}
+
 TEST(ShippedArchives, AreNamedBySettings) {
   std::string folder = temporaryDirectory();
   std::ofstream(folder + "/a.zip", std::ios::binary) << zipOf({{"x", "ax"}});
@@ -89,6 +99,11 @@ TEST(ShippedArchives, ThatCannotBeShipped) {
   EXPECT_SAYS("addArchive: no.zip: it is no archive that can be read, or is damaged", context.addArchive(write("no.zip", "x")));
   EXPECT_SAYS("addArchive: out.tar: the entry '../x' would lie outside of the archive's folder", context.addArchive(write("out.tar", tarOf({{"../x", ""}}))));
   EXPECT_SAYS("addArchive: big.tar: unpacked it has more than 1024 bytes", context.addArchive(write("big.tar", tarOf({{"x", std::string(1025, 'x')}}))));
+  const char* leads = "leads out of the archive's folder, or nowhere; nothing of it is used";
+  EXPECT_SAYS(leads, context.addArchive(write("up.tar", tarOf({{"up", "", '2', "../.."}}))));
+  EXPECT_SAYS(leads, context.addArchive(write("dangling.tar", tarOf({{"dangling", "", '2', "none"}}))));
+  EXPECT_SAYS("addArchive: hard.tar: cannot write hard: No such file", context.addArchive(write("hard.tar", tarOf({{"hard", "", '1', "none"}}))));
+  EXPECT_SAYS("addArchive: both.tar: cannot write x: Not a directory", context.addArchive(write("both.tar", tarOf({{"x", "1"}, {"x/y", "1"}}))));
   EXPECT_SAYS("stands no name of a folder", context.addArchive(write("a.tar", tarOf({{"x", "x"}})) + "#../x"));
   EXPECT_SAYS("stands no name of a folder", context.addArchive(folder + "/a.tar#"));
   context.addArchive(folder + "/a.tar#same");
