@@ -261,7 +261,6 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   EnvelopePtr askStorageMessage(std::uint64_t request) const;
   EnvelopePtr scaleMessage(std::uint64_t request, const proto::ScaleExecutors& what) const;
   void onScaled(const proto::Scaled& scaled);
-  void scaleAgain(Outgoing& out);
   void watchForConsole(bool on);
   std::int64_t longestRunMs();
   static std::int64_t steadyMs();

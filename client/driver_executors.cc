@@ -54,19 +54,9 @@ proto::Scaled Driver::scale(const proto::ScaleExecutors& what) {
 }
 
 void Driver::onScaled(const proto::Scaled& scaled) {
-  executorTarget_ = scaled.total();
+  if (scaled.has_total()) executorTarget_ = scaled.total();
   auto it = scales_.find(scaled.request());
   if (it != scales_.end()) it->second.answer = scaled, it->second.told = true;
-}
-
-// A master that comes again has to be told how many executors are wanted, before it starts any.
-void Driver::scaleAgain(Outgoing& out) {
-  if (executorTarget_) {
-    proto::ScaleExecutors total;
-    total.set_total(*executorTarget_);
-    out.messages.emplace_back(kMasterPeer, scaleMessage(++lastRequest_, total));
-  }
-  for (const auto& [request, pending] : scales_) out.messages.emplace_back(kMasterPeer, scaleMessage(request, pending.what));
 }
 
 }  // namespace sluice

@@ -61,6 +61,7 @@ void answerSubmitted(State& s, App& app, Peer to, std::uint64_t nonce, std::uint
   s.send(to, messageOf(&proto::Message::mutable_submitted, [&](proto::Submitted& submitted) {
            submitted.set_nonce(nonce), submitted.set_app(app.id.value), submitted.set_app_id(app.record->appId);
            submitted.set_driver(app.record->driver), submitted.set_driver_id(app.record->driverId);
+           submitted.set_attempt(app.record->driverAttempt);
            std::uint32_t slots = 0;
            for (const auto& executor : app.executors) slots += executor->phase == Executor::Phase::kGone ? 0 : executor->slots;
            submitted.set_default_parallelism(app.defaultPartitions ? app.defaultPartitions : slots);
@@ -80,7 +81,9 @@ void takeEarly(State& s, App& app) {
   }
 }
 
-void attach(State& s, App& app, Peer driver) {
+void attach(State& s, App& app, Peer driver, const proto::Submit& submit) {
+  if (!app.driver) app.executorTarget.reset();  // another one has not said yet how many it wants
+  if (!app.executorTarget && submit.has_executors()) app.executorTarget = submit.executors();
   app.driver = driver, app.driverUp = true, app.driverStarted = s.now;
   s.effects.disarm({kDriverTimer, app.id.value, 0});
 }
@@ -152,9 +155,10 @@ void takeSubmit(State& s, Peer from, const proto::Submit& submit) {
     if (!same) continue;
     App& found = *app;
     if (submit.driver() != 0) readConf(s, found, submit);
-    if (submit.driver() != 0 || !submit.cluster_mode()) attach(s, found, from);
+    bool attaches = submit.driver() != 0 || !submit.cluster_mode();
+    if (attaches) attach(s, found, from, submit);
     answerSubmitted(s, found, from, submit.nonce(), s.journal.last());
-    if ((submit.driver() != 0 || !submit.cluster_mode()) && !found.wantsExecutors) wantExecutors(s, found);
+    if (attaches) wantExecutors(s, found);
     return askDriverAgain(s, found);
   }
   if (submit.driver() != 0) {
@@ -177,7 +181,7 @@ void takeSubmit(State& s, Peer from, const proto::Submit& submit) {
     if (!startDriver(s, *app.record)) s.log(app, "waits for a worker to start its driver");
     return answerSubmitted(s, app, from, submit.nonce(), sequence);
   }
-  attach(s, app, from);
+  attach(s, app, from, submit);
   wantExecutors(s, app);  // first, so that the answer tells how many slots there will be
   takeEarly(s, app);
   answerSubmitted(s, app, from, submit.nonce(), sequence);

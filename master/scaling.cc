@@ -20,10 +20,10 @@ void answer(State& s, App& app, const proto::Scaled& scaled) {
   s.send(*app.driver, messageOf(&proto::Message::mutable_scaled, [&](proto::Scaled& to) { to = scaled; }));
 }
 
-// Executors in whose place others would come, if the number were not lowered first.
+// Executors in whose place others would come, if the number were not lowered first; it is not raised to what there is.
 void endExecutors(State& s, App& app, const std::vector<Executor*>& ending) {
-  std::uint32_t target = std::max(app.executorTarget.value_or(0), present(app));
-  app.executorTarget = target - std::uint32_t(ending.size());
+  std::uint32_t now = present(app), ended = std::uint32_t(ending.size()), target = app.executorTarget.value_or(now);
+  app.executorTarget = target > now ? target - ended : std::min(target, now - ended);
   for (Executor* executor : ending) {
     stopExecutor(s, *executor);
     loseExecutor(s, app, *executor, "its driver ended it (killExecutors)", "");
@@ -56,7 +56,7 @@ void scaleExecutors(State& s, App& app, const proto::ScaleExecutors& scale) {
     shareOut(s);
   }
   if (!ending.empty()) scaled.set_done(true), endExecutors(s, app, ending);
-  scaled.set_total(app.executorTarget.value_or(present(app)));
+  if (app.executorTarget) scaled.set_total(*app.executorTarget);
   app.scaled.push_back(scaled);
   if (app.scaled.size() > kAnswersKept) app.scaled.pop_front();
   answer(s, app, scaled);
