@@ -73,7 +73,12 @@ ContextCore::ContextCore(Settings settings, CallSite site) : settings_(std::move
   parallelism_ = driver_->defaultParallelism();
   if (settings_.get(sluice::conf::kShowConsoleProgress)) driver_->showProgress();
   if (auto named = settings_.find(sluice::conf::kDefaultParallelism); named && *named > 0) parallelism_ = std::uint32_t(*named);
-  addArchives();
+  try {
+    addArchives();
+  } catch (const std::exception& error) {  // there will be nobody to stop it
+    driver_->close(true, error.what());
+    throw;
+  }
   StopSignals::watch(this);
 }
 

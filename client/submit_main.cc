@@ -1,4 +1,5 @@
 // sluice-submit: runs an application, here or on a cluster, and asks after submitted ones.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <random>
@@ -6,6 +7,7 @@
 #include <system_error>
 #include <vector>
 
+#include "absl/strings/str_split.h"
 #include "client/cluster/ask_master.h"
 #include "client/launch.h"
 #include "common/command_line.h"
@@ -146,6 +148,22 @@ class Submit {
     return std::nullopt;
   }
 
+  std::vector<std::string> archives() const { return absl::StrSplit(settings_.get(conf::kArchives), ',', absl::SkipEmpty()); }
+  static std::string fileOf(const std::string& archive) { return archive.substr(0, archive.rfind('#')); }
+
+  // The driver's machine has them with the package, under the names of their files.
+  std::optional<int> takeShippedArchives() {
+    std::string all;
+    for (const auto& archive : archives()) {
+      std::string file = fileOf(archive), alias = archive.substr(file.size());
+      for (const auto& shipped : flags_.files) {
+        if (std::filesystem::path(shipped).filename() == std::filesystem::path(file).filename()) file = shipped;
+      }
+      all += (all.empty() ? "" : ",") + file + alias;
+    }
+    return set(conf::kArchives.entry, all, "--archives");
+  }
+
   // The package's files, in a place where nobody changes them; the module first.
   std::optional<int> takePackage() {
     std::vector<std::string> paths = {words_[0]};
@@ -153,7 +171,12 @@ class Submit {
     if (auto status = checkModuleFile(paths[0]); !status.ok()) return line_.fail(kExitUsage, text(status));
     if (flags_.driver != 0) {  // the worker has it by its content
       files_ = paths;
-      return std::nullopt;
+      return takeShippedArchives();
+    }
+    if (deployMode_ == "cluster") {
+      for (const auto& archive : archives()) {
+        if (std::find(paths.begin(), paths.end(), fileOf(archive)) == paths.end()) paths.push_back(fileOf(archive));
+      }
     }
     PackageStore store(flags_.workDirectory.empty() ? cacheDirectory() : flags_.workDirectory);
     proto::Package package;
