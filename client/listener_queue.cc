@@ -57,10 +57,13 @@ void ListenerQueue::close() {
   std::unique_lock lock(mutex_);
   closed_ = true;
   changed_.notify_all();
-  if (!thread_.joinable() || std::this_thread::get_id() == id_) return;
+  if (std::this_thread::get_id() == id_) return;
   std::thread ending = std::move(thread_);
   lock.unlock();
-  ending.join();
+  if (ending.joinable()) ending.join();
+  lock.lock();
+  auto gone = std::exchange(listeners_, {});  // one may hold what this belongs to; destroyed without the lock
+  lock.unlock();
 }
 
 void ListenerQueue::loop() {

@@ -13,7 +13,7 @@
 namespace sluice {
 
 // Thread-safe. Its thread begins with the first event. A listener hears what was posted after it was added.
-class ListenerQueue {
+class SLUICE_INTERNAL ListenerQueue {
  public:
   using Call = std::function<void(void* listener)>;
   explicit ListenerQueue(std::string kind) : kind_(std::move(kind)) {}
@@ -26,7 +26,7 @@ class ListenerQueue {
 
   // `only`: for this one; null: for all.
   void post(Call call, const void* only = nullptr);
-  // Lets the listeners hear what was posted, and nothing more. On its own thread it does not wait for that.
+  // Lets the listeners hear what was posted, and nothing more, and lets go of them. On its own thread it does not wait for that.
   void close();
   // Whether the calling thread is the one on which listeners are called.
   bool isMine() const;
