@@ -1,6 +1,7 @@
 #include "master/app_events.h"
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 
 #include "master/progress.h"
@@ -55,9 +56,12 @@ void begin(State& s, App& app, const ToldInstance::Stage& stage, ToldInstance::T
   describe(app, stage, key, open, add(s, app, Event::TASK_STARTED));
 }
 
-// Its entry goes.
-void end(State& s, App& app, ToldInstance::Stage& stage, std::map<ToldInstance::TaskKey, ToldInstance::Open>::iterator task, Event::TaskEnd how,
-         const std::string& why, const proto::TaskRecord* record) {
+using OpenTask = std::map<ToldInstance::TaskKey, ToldInstance::Open>::iterator;
+
+// Its entry goes. Of one that was to wait at its executor, and never ran, nothing is told.
+void end(State& s, App& app, ToldInstance::Stage& stage, OpenTask task, Event::TaskEnd how, const std::string& why, const proto::TaskRecord* record) {
+  bool ran = task->second.started || (record && record->started_ms() != 0);
+  if (!ran && (how == Event::KILLED || how == Event::EXECUTOR_LOST)) return void(stage.open.erase(task));
   begin(s, app, stage, task->first, task->second, record ? record->started_ms() : 0);
   Event& event = add(s, app, Event::TASK_ENDED);
   describe(app, stage, task->first, task->second, event);
@@ -95,21 +99,23 @@ void completeStages(State& s, App& app, ToldInstance& told) {
   }
 }
 
-// Of tasks of whose ends nobody has told: a job that ended well had what they made, but for what another try had made already.
-void endAll(State& s, App& app, ToldInstance& told, const std::string& failure) {
+// Of a task of whose end nobody tells: a job that ended well had what it made, but for what another try had made already.
+void endUntold(State& s, App& app, const ToldInstance& told, ToldInstance::Stage& stage, OpenTask task) {
+  bool well = told.failure.empty() && stage.missing.contains(task->first.first);
+  end(s, app, stage, task, well ? Event::WELL : Event::KILLED, well ? "" : told.failure.empty() ? "its job was over" : told.failure, nullptr);
+}
+
+void endAll(State& s, App& app, ToldInstance& told) {
   for (auto& [key, stage] : told.stages) {
-    while (!stage.open.empty()) {
-      bool well = failure.empty() && stage.missing.contains(stage.open.begin()->first.first);
-      end(s, app, stage, stage.open.begin(), well ? Event::WELL : Event::KILLED, well ? "" : failure.empty() ? "its job was over" : failure, nullptr);
-    }
+    while (!stage.open.empty()) endUntold(s, app, told, stage, stage.open.begin());
   }
   completeStages(s, app, told);
   for (auto& [key, stage] : told.stages) {
-    if (!stage.completed) complete(s, app, stage, failure);
+    if (!stage.completed) complete(s, app, stage, told.failure);
   }
   Event& event = add(s, app, Event::JOB_ENDED);
   *event.mutable_job() = told.job;
-  event.mutable_job()->set_failure(failure);
+  event.mutable_job()->set_failure(told.failure);
 }
 
 // A job that is over, and of whose tasks all have been told.
@@ -119,16 +125,31 @@ void settle(State& s, App& app, const proto::InstanceId& id) {
   completeStages(s, app, *told);
   bool open = std::any_of(told->stages.begin(), told->stages.end(), [](const auto& entry) { return !entry.second.open.empty(); });
   if (!told->over || open) return;
-  endAll(s, app, *told, "");
+  endAll(s, app, *told);
   app.listening.instances.erase({id.when_ms(), id.stream()});
+}
+
+// The executor has nothing more of an instance that is over.
+void takeLastWord(State& s, App& app, ToldInstance& told, std::uint64_t id) {
+  const Executor* executor = app.executor(id);
+  if (!executor || !told.over) return;
+  for (auto& [key, stage] : told.stages) {
+    for (auto task = stage.open.begin(); task != stage.open.end();) {
+      auto next = std::next(task);
+      if (task->second.executor == executor->index) endUntold(s, app, told, stage, task);
+      task = next;
+    }
+  }
+  settle(s, app, proto::InstanceId(told.id));
 }
 
 }  // namespace
 
 void listen(State& s, App& app, const proto::Listen& listen) {
   if (!listen.on()) return stopListening(s, app);
-  bool began = !std::exchange(app.listening.on, true);
-  if (!began) return;
+  s.effects.disarm({kEventTimer, app.id.value, 0});
+  app.listening = {};  // of a session that is gone
+  app.listening.on = app.listening.first = true;
   for (std::uint32_t index : app.up) askForCounts(s, app, *app.executors[index]);
   for (std::uint32_t index : app.up) tellExecutorAdded(s, app, *app.executors[index]);
 }
@@ -168,7 +189,8 @@ void tellJobBegun(State& s, App& app, Instance& in, const std::string& descripti
   if (!app.listening.on) return;
   auto key = std::pair(in.whenMs, in.id.stream());
   if (auto before = app.listening.instances.find(key); before != app.listening.instances.end()) {
-    endAll(s, app, before->second, before->second.over ? "" : "it begins again");
+    if (!before->second.over) before->second.failure = "it begins again";
+    endAll(s, app, before->second);
     app.listening.instances.erase(before);
   }
   ToldInstance& told = app.listening.instances[key];
@@ -227,6 +249,7 @@ void takeTasksStarted(State& s, App& app, const proto::TasksStarted& started) {
     auto open = stage ? stage->open.find({record.partition(), record.attempt()}) : std::map<ToldInstance::TaskKey, ToldInstance::Open>::iterator();
     if (stage && open != stage->open.end()) begin(s, app, *stage, open->first, open->second, record.started_ms());
   }
+  if (started.last()) takeLastWord(s, app, *told, started.executor());
 }
 
 void tellTasksEnded(State& s, App& app, const proto::Prepared& prepared) {
@@ -254,40 +277,45 @@ void tellTaskFailed(State& s, App& app, const proto::Failed& failed) {
 void tellJobOver(State& s, App& app, std::int64_t whenMs, std::uint32_t stream, const std::string& failure) {
   auto it = app.listening.instances.find({whenMs, stream});
   if (it == app.listening.instances.end() || it->second.over) return;
-  if (!failure.empty()) {
-    endAll(s, app, it->second, failure);
-    app.listening.instances.erase(it);
-    return;
-  }
-  it->second.over = true;
+  Moment until = s.now + Milliseconds(kLastWordsMs);
+  it->second.over = true, it->second.failure = failure, it->second.until = until;
   settle(s, app, proto::InstanceId(it->second.id));
   if (app.listening.instances.contains({whenMs, stream}) && !std::exchange(app.listening.armed, true)) {
-    s.effects.arm({kEventTimer, app.id.value, 0}, s.now + Milliseconds(kLastWordsMs));
+    s.effects.arm({kEventTimer, app.id.value, 0}, until);
   }
 }
 
 void eventTimer(State& s, App& app) {
-  app.listening.armed = false;
+  std::optional<Moment> next;
   for (auto it = app.listening.instances.begin(); it != app.listening.instances.end();) {
-    if (it->second.over) endAll(s, app, it->second, "");
-    it = it->second.over ? app.listening.instances.erase(it) : std::next(it);
+    ToldInstance& told = it->second;
+    bool late = told.over && told.until <= s.now;
+    if (late) endAll(s, app, told);
+    else if (told.over) next = next ? std::min(*next, told.until) : told.until;
+    it = late ? app.listening.instances.erase(it) : std::next(it);
   }
+  app.listening.armed = next.has_value();
+  if (next) s.effects.arm({kEventTimer, app.id.value, 0}, *next);
 }
 
 void tellAllOver(State& s, App& app, const std::string& failure) {
   if (!app.listening.on) return;
-  for (auto& [key, told] : app.listening.instances) endAll(s, app, told, told.over ? "" : failure);
+  for (auto& [key, told] : app.listening.instances) {
+    if (!told.over) told.failure = failure;
+    endAll(s, app, told);
+  }
   app.listening.instances.clear();
   s.effects.disarm({kEventTimer, app.id.value, 0});
   sendEvents(s, app);
 }
 
 void sendEvents(State& s, App& app) {
-  if (app.listening.events.empty()) return;
+  bool first = std::exchange(app.listening.first, false);
+  if (app.listening.events.empty() && !first) return;
   auto events = std::exchange(app.listening.events, {});
   if (!app.driver || !app.driverUp) return;
   s.send(*app.driver, messageOf(&proto::Message::mutable_app_events, [&](proto::AppEvents& told) {
-           told.set_app(app.id.value);
+           told.set_app(app.id.value), told.set_first(first);
            for (auto& event : events) *told.add_events() = std::move(event);
          }));
 }

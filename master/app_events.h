@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/machine.h"
 #include "master/template.h"
 #include "proto/link.pb.h"
 
@@ -42,10 +43,13 @@ struct ToldInstance {
   std::map<StageKey, Stage> stages;
   std::map<std::uint32_t, std::uint32_t> attempts;  // of stages, by id
   bool over = false;  // tells of tasks that ended are still to come
+  std::string failure;  // of one that is over; empty: it ended well
+  Moment until;         // and they are waited for until then
 };
 
 struct Listening {
   bool on = false, armed = false;
+  bool first = false;  // the next events are
   std::map<std::pair<std::int64_t, std::uint32_t>, ToldInstance> instances;  // by time and stream
   std::vector<proto::AppEvent> events;                                     // to be sent at the end of this event of the machine
 };
@@ -64,7 +68,7 @@ void tellLaunched(State& s, App& app, Instance& instance, const std::shared_ptr<
 void takeTasksStarted(State& s, App& app, const proto::TasksStarted& started);
 void tellTasksEnded(State& s, App& app, const proto::Prepared& prepared);
 void tellTaskFailed(State& s, App& app, const proto::Failed& failed);
-// An instance is over; `failure` empty: it ended well, and executors tell of the last tasks by themselves, if in time.
+// An instance is over; `failure` empty: it ended well. Executors tell of the last tasks by themselves, if in time.
 void tellJobOver(State& s, App& app, std::int64_t whenMs, std::uint32_t stream, const std::string& failure);
 void eventTimer(State& s, App& app);
 // The application ends: everything that is open does.

@@ -216,6 +216,7 @@ void takeDriverDown(State& s, const proto::DriverDown& down) {
 // A stream without code in the driver goes on; a supervised driver is started again, and attaches.
 void driverGone(State& s, App& app, int exit, const std::string& how) {
   app.driver.reset(), app.driverUp = false;
+  watch(s, app, {}), stopListening(s, app);
   if (exit == 0) return endApp(s, app, false, "", false);
   s.log(app, "driver ended (" + how + ")");
   if (app.record->submit.supervise()) {

@@ -141,7 +141,7 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
   s.effects.disarm({kExecutorGraceTimer, app->id.value, executor.id.value});
   if (!report.failed().empty()) return loseExecutor(s, *app, executor, report.failed(), "");
   compareKept(*app, executor, report);
-  bool isNew = executor.phase != Executor::Phase::kUp;
+  bool isNew = executor.phase != Executor::Phase::kUp, begins = isNew && known;
   executor.phase = Executor::Phase::kUp;
   app->failedStarts = 0;
   if (isNew) {
@@ -151,7 +151,7 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
     resendStorage(s, *app, executor);
   }
   if (isNew) tellExecutorAdded(s, *app, executor);
-  if (app->watch.on || app->listening.on) askForCounts(s, *app, executor);
+  if (!begins || app->watch.on || app->listening.on) askForCounts(s, *app, executor);  // or it goes on as it was told before
   for (const auto& stored : report.receivers()) takeStored(s, *app, stored);
   checkReady(s, *app, false);
   if (!app->over) goOn(s, *app);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/plan_check.h"
+#include "master/app_events.h"
 #include "master/pools.h"
 #include "master/progress.h"
 #include "master/publishing.h"
@@ -21,6 +22,7 @@ constexpr std::size_t kTemplatesKept = 512;
 constexpr std::size_t kHeldJobs = 32;
 
 void answer(State& s, App& app, std::uint64_t number, std::shared_ptr<Envelope> envelope, std::uint64_t after = 0) {
+  sendEvents(s, app);  // what listeners hear of a job comes before whoever waits for it goes on
   app.answers.emplace_back(number, envelope);
   if (app.answers.size() > kAnswersKept) app.answers.pop_front();
   if (app.driver) s.send(*app.driver, std::move(envelope), after);

@@ -346,7 +346,7 @@ void Instances::onTaskDone(const TaskSpec& spec, TaskDone& done) {
     return;
   }
   if (done.end == TaskDone::End::kCancelled && spec.stopped) {
-    return fail(instance, *task, proto::DOMAIN_CANCELLED, "it was killed", {}, {});
+    return fail(instance, *task, proto::DOMAIN_CANCELLED, "it was killed", {}, {}, &done.metrics);
   }
   if (done.end == TaskDone::End::kCancelled) return ended(instance, *task);
   for (ValueId id : done.missing) values_.forget(id);
@@ -489,21 +489,32 @@ void Instances::tellAgain() {
 
 void Instances::listen(bool on) { listens_ = on; }
 
-void Instances::noteStart(const Instance& instance, Task& task) {
-  if (!listens_) return;
-  task.startedMs = control_.now.time().milliseconds();
+proto::TasksStarted& Instances::startsOf(const Instance& instance, std::uint32_t k) {
   auto same = [&](const auto& envelope) {
     const auto& starts = envelope->message.tasks_started();
-    return starts.instance().when_ms() == instance.id.when_ms() && starts.instance().stream() == instance.id.stream() && starts.k() == task.k;
+    return starts.instance().when_ms() == instance.id.when_ms() && starts.instance().stream() == instance.id.stream() && starts.k() == k;
   };
   auto it = std::find_if(starts_.begin(), starts_.end(), same);
   if (it == starts_.end()) {
     auto [envelope, starts] = compose(&proto::Message::mutable_tasks_started);
     *starts->mutable_instance() = instance.id;
-    starts->set_k(task.k), starts->set_executor(control_.options.executor.value);
+    starts->set_k(k), starts->set_executor(control_.options.executor.value);
     it = starts_.insert(starts_.end(), std::move(envelope));
   }
-  addRecord(task, {}, *(*it)->message.mutable_tasks_started()->add_tasks());
+  return *(*it)->message.mutable_tasks_started();
+}
+
+void Instances::noteStart(const Instance& instance, Task& task) {
+  if (!listens_) return;
+  task.startedMs = control_.now.time().milliseconds();
+  addRecord(task, {}, *startsOf(instance, task.k).add_tasks());
+}
+
+// Of an instance that is over: which of its tasks ended here, and that no other has to be waited for.
+void Instances::tellLast(Instance& instance) {
+  sendReport(instance);
+  startsOf(instance, instance.k).set_last(true);
+  tellStarts();
 }
 
 void Instances::tellStarts() {
@@ -613,7 +624,7 @@ void Instances::cancel(const proto::InstanceId& id, std::uint64_t killAfterMs) {
   auto it = instances_.find(id.when_ms());
   if (it == instances_.end() || id.run() < it->second->id.run()) return;
   Instance& instance = *it->second;
-  if (listens_) sendReport(instance);  // of tasks that ended: somebody wants to hear of them
+  if (listens_) tellLast(instance);
   instance.cancelled->store(true, std::memory_order_relaxed);
   if (std::uint32_t running = std::exchange(instance.running, 0); running > 0 && killAfterMs > 0) {
     leaving_[id.when_ms()] = {instance.cancelled, running, killAfterMs};

@@ -103,7 +103,9 @@ class Instances {
   void ended(Instance& instance, Task& task);
   void left(const TaskSpec& spec);
   void tellCounts();
+  proto::TasksStarted& startsOf(const Instance& instance, std::uint32_t k);
   void noteStart(const Instance& instance, Task& task);
+  void tellLast(Instance& instance);
   void tellStarts();
   void addRecord(const Task& task, const TaskMetrics& metrics, proto::TaskRecord& record) const;
   Envelope& reportOf(Instance& instance, std::uint32_t k);
