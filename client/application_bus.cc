@@ -1,5 +1,6 @@
 #include "client/application_bus.h"
 
+#include <set>
 #include <utility>
 
 namespace sluice {
@@ -48,20 +49,20 @@ TaskMetrics metricsOf(const proto::TaskMetrics& told) {
   return metrics;
 }
 
-std::optional<Time> batchOf(const proto::AppEvent::Job& job) { return job.batch_ms() == 0 ? std::nullopt : std::optional(Time(job.batch_ms())); }
-
 SluiceListenerJobStart startOf(const proto::AppEvent& event) {
   const auto& job = event.job();
   SluiceListenerJobStart start;
-  start.jobId = std::int64_t(job.number()), start.time = event.at_ms(), start.batchTime = batchOf(job), start.description = job.description();
+  start.jobId = std::int64_t(job.number()), start.time = event.at_ms(), start.description = job.description();
+  if (job.batch_ms() != 0) start.batchTime = Time(job.batch_ms());
   for (const auto& stage : job.stages()) start.stageInfos.push_back(stageOf(stage));
   for (const auto& property : job.properties()) start.properties.emplace(property.key(), property.value());
   return start;
 }
 
-SluiceListenerJobEnd endOf(std::int64_t atMs, std::uint64_t number, const std::string& failure) {
+SluiceListenerJobEnd endOf(std::int64_t atMs, std::uint64_t number, std::int64_t batchMs, const std::string& failure) {
   SluiceListenerJobEnd end;
   end.jobId = std::int64_t(number), end.time = atMs, end.error = failure;
+  if (batchMs != 0) end.batchTime = Time(batchMs);
   end.jobResult = failure.empty() ? JobResult::JobSucceeded : JobResult::JobFailed;
   return end;
 }
@@ -81,17 +82,35 @@ bool ApplicationBus::add(std::shared_ptr<SluiceListener> listener, const SluiceL
   return true;
 }
 
-bool ApplicationBus::remove(const SluiceListener* listener) {
-  bool was = queue_.remove(listener);
+void ApplicationBus::forget() {
   std::lock_guard lock(mutex_);
-  if (queue_.empty()) executors_.clear(), jobs_.clear(), endedHere_.clear();  // nothing will be heard of them
-  return was;
+  executors_.clear(), jobs_.clear();
+  begun_ = false;
 }
 
 void ApplicationBus::take(const proto::AppEvents& events) {
   std::lock_guard lock(mutex_);
-  if (queue_.empty()) return;
+  if (events.first()) begin(events);
+  if (!begun_) return;
   for (const auto& event : events.events()) take(event);
+}
+
+// Executors that it does not name went while nobody was there to tell of it.
+void ApplicationBus::begin(const proto::AppEvents& events) {
+  begun_ = true;
+  std::set<std::uint64_t> there;
+  for (const auto& event : events.events()) there.insert(event.executor().executor()), lastMs_ = event.at_ms();
+  for (auto it = executors_.begin(); it != executors_.end();) {
+    auto executor = it++;
+    if (there.contains(executor->first)) continue;
+    post(&SluiceListener::onExecutorRemoved, SluiceListenerExecutorRemoved{lastMs_, executor->second.executorId, "it went while the master could not be heard"});
+    executors_.erase(executor);
+  }
+  for (auto it = jobs_.begin(); it != jobs_.end();) {
+    auto job = it++;
+    job->second.torn = true;
+    if (job->second.answered) endJob(job, std::string(job->second.failure));
+  }
 }
 
 void ApplicationBus::take(const proto::AppEvent& event) {
@@ -107,15 +126,14 @@ void ApplicationBus::take(const proto::AppEvent& event) {
     case proto::AppEvent::EXECUTOR_REMOVED:
       executors_.erase(event.executor().executor());
       return post(&SluiceListener::onExecutorRemoved, SluiceListenerExecutorRemoved{event.at_ms(), std::to_string(event.executor().executor()), event.executor().why()});
-    case proto::AppEvent::JOB_STARTED:
-      if (event.job().number() != 0 && !jobs_.try_emplace(event.job().number()).second) return;  // a new master says it again
-      return post(&SluiceListener::onJobStart, startOf(event));
+    case proto::AppEvent::JOB_STARTED: {
+      auto [job, isNew] = jobs_.try_emplace({event.job().number(), event.job().batch_ms()});
+      job->second.torn = false;  // a new master runs it again, and tells of it
+      return isNew ? post(&SluiceListener::onJobStart, startOf(event)) : void();
+    }
     case proto::AppEvent::JOB_ENDED: {
-      if (endedHere_.erase(event.job().number()) > 0) return;
-      jobs_.erase(event.job().number());
-      auto end = endOf(event.at_ms(), event.job().number(), event.job().failure());
-      end.batchTime = batchOf(event.job());
-      return post(&SluiceListener::onJobEnd, std::move(end));
+      auto job = jobs_.find({event.job().number(), event.job().batch_ms()});
+      return job != jobs_.end() ? endJob(job, event.job().failure()) : void();
     }
     case proto::AppEvent::STAGE_SUBMITTED: return post(&SluiceListener::onStageSubmitted, SluiceListenerStageSubmitted{stageOf(stage)});
     case proto::AppEvent::STAGE_COMPLETED: return post(&SluiceListener::onStageCompleted, SluiceListenerStageCompleted{stageOf(stage)});
@@ -132,34 +150,35 @@ void ApplicationBus::unpersisted(std::uint32_t rdd) {
   if (!queue_.empty()) post(&SluiceListener::onUnpersistRDD, SluiceListenerUnpersistRDD{int(rdd)});
 }
 
-void ApplicationBus::sessionBegan() {
+void ApplicationBus::answered(std::uint64_t job, const std::string& failure) {
   std::lock_guard lock(mutex_);
-  for (auto it = jobs_.begin(); it != jobs_.end();) {
-    auto job = it++;
-    job->second.torn = true;
-    if (job->second.answered) endJob(job->first, std::string(job->second.failure));
+  if (auto it = jobs_.find({job, 0}); it != jobs_.end()) answered(it, failure);
+}
+
+void ApplicationBus::batchDone(std::int64_t whenMs, const std::string& error) {
+  std::lock_guard lock(mutex_);
+  for (auto it = jobs_.lower_bound({0, 0}); it != jobs_.end() && it->first.first == 0 && it->first.second <= whenMs;) {
+    auto batch = it++;
+    answered(batch, batch->first.second == whenMs ? error : std::string(batch->second.failure));
   }
 }
 
-void ApplicationBus::answered(std::uint64_t job, const std::string& failure) {
-  std::lock_guard lock(mutex_);
-  auto it = jobs_.find(job);
-  if (it == jobs_.end()) return;
-  it->second.answered = true, it->second.failure = failure;
-  if (it->second.torn) endJob(job, failure);
+void ApplicationBus::answered(std::map<JobKey, Job>::iterator job, const std::string& failure) {
+  job->second.answered = true, job->second.failure = failure;
+  if (job->second.torn) endJob(job, failure);
 }
 
-void ApplicationBus::endJob(std::uint64_t number, const std::string& failure) {
-  jobs_.erase(number);
-  endedHere_.insert(number);
-  post(&SluiceListener::onJobEnd, endOf(lastMs_, number, failure));
+void ApplicationBus::endJob(std::map<JobKey, Job>::iterator job, const std::string& failure) {
+  auto end = endOf(lastMs_, job->first.first, job->first.second, failure);
+  jobs_.erase(job);
+  post(&SluiceListener::onJobEnd, std::move(end));
 }
 
 void ApplicationBus::end(std::int64_t timeMs) {
   std::lock_guard lock(mutex_);
   while (!jobs_.empty()) {  // the master is not there any more
-    const auto& [number, job] = *jobs_.begin();
-    endJob(number, job.answered ? std::string(job.failure) : "the application ended");
+    const Job& job = jobs_.begin()->second;
+    endJob(jobs_.begin(), job.answered ? std::string(job.failure) : "the application ended");
   }
   post(&SluiceListener::onApplicationEnd, SluiceListenerApplicationEnd{timeMs});
 }

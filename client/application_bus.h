@@ -4,8 +4,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
+#include <utility>
 
 #include "client/listener_queue.h"
 #include "proto/link.pb.h"
@@ -14,41 +14,46 @@
 namespace sluice {
 
 // Thread-safe. Costs next to nothing without listeners.
-class ApplicationBus {
+class SLUICE_INTERNAL ApplicationBus {
  public:
   // A listener is told first of the start, and of the executors that are known. False: it is there already.
   bool add(std::shared_ptr<SluiceListener> listener, const SluiceListenerApplicationStart& start);
   // As ListenerQueue's.
-  bool remove(const SluiceListener* listener);
+  bool remove(const SluiceListener* listener) { return queue_.remove(listener); }
+  // Nobody listens, and the master is told so: what comes until it tells anew what there is does not count.
+  void forget();
   bool empty() const { return queue_.empty(); }
   bool isMine() const { return queue_.isMine(); }
 
   void take(const proto::AppEvents& events);
   void unpersisted(std::uint32_t rdd);
-  // The session with the master is new: what it would have told of jobs that run is not sure to come.
-  void sessionBegan();
   // The driver has the answer of a job. `failure` empty: it ended well.
   void answered(std::uint64_t job, const std::string& failure);
+  // Likewise of a batch, and of those before it.
+  void batchDone(std::int64_t whenMs, const std::string& error);
   // The last word.
   void end(std::int64_t timeMs);
   void close() { queue_.close(); }
 
  private:
+  using JobKey = std::pair<std::uint64_t, std::int64_t>;  // its number, or 0 and the time of a batch
   struct Job {
-    bool answered = false, torn = false;
+    bool answered = false, torn = false;  // torn: the session in which the master told of its start is gone, and it says no more of it
     std::string failure;
   };
+  void begin(const proto::AppEvents& events);
   void take(const proto::AppEvent& event);
-  void endJob(std::uint64_t number, const std::string& failure);
+  void answered(std::map<JobKey, Job>::iterator job, const std::string& failure);
+  void endJob(std::map<JobKey, Job>::iterator job, const std::string& failure);
   template <class Event> void post(void (SluiceListener::*method)(const Event&), Event event, const SluiceListener* only = nullptr);
 
   ListenerQueue queue_{"SluiceListener"};
   std::mutex mutex_;
   // Guarded by mutex_, as is the order of what is posted.
   std::map<std::uint64_t, SluiceListenerExecutorAdded> executors_;
-  std::map<std::uint64_t, Job> jobs_;     // of whose start was told
-  std::set<std::uint64_t> endedHere_;     // of whose end was told without the master's word
-  std::int64_t lastMs_ = 0;               // of an event
+  std::map<JobKey, Job> jobs_;  // of whose start was told, and of whose end was not
+  bool begun_ = false;          // the master has told what there is
+  std::int64_t lastMs_ = 0;     // of an event
 };
 
 }  // namespace sluice

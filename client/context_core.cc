@@ -163,7 +163,9 @@ void ContextCore::addListener(std::shared_ptr<SluiceListener> listener) {
 void ContextCore::removeListener(const SluiceListener* listener) {
   bool was = driver_->bus().remove(listener);  // it may be waiting for a call to end
   std::lock_guard lock(listenersMutex_);
-  if (was && driver_->bus().empty() && !stopped_) driver_->listen(false);
+  if (!was || !driver_->bus().empty() || stopped_) return;
+  driver_->bus().forget();
+  driver_->listen(false);
 }
 
 std::vector<PersistentRDD> ContextCore::kept() const {

@@ -277,6 +277,23 @@ TEST(AppListeners, HearOfKilledTasksAndCancelledJobs) {
   EXPECT_NE(told->jobEnds[0].error.find("was cancelled by"), std::string::npos) << told->jobEnds[0].error;
 }
 
+TEST(AppListeners, HearOfTasksThatEndedBeforeTheirJobFailed) {
+  auto told = std::make_shared<Recorder>();
+  Context context(Conf().setMaster("local[1]").setAppName("test"));
+  context.addListener(told);
+  EXPECT_SAYS("not this one", context.range(0, 500, 1, 500).map([](std::int64_t n) {
+    if (n == 1) throw std::runtime_error("not this one");
+    return n;
+  }).count());
+  context.stop();
+  expectInOrder(*told);
+  ASSERT_GE(told->taskEnds.size(), 2u);
+  EXPECT_LE(told->taskEnds.size(), 4u) << "of those that never ran nothing is told";
+  EXPECT_EQ(told->taskEnds[0].reason == TaskEndReason::Success ? told->taskEnds[0].taskInfo.index : told->taskEnds[1].taskInfo.index, 0);
+  EXPECT_EQ(std::count_if(told->taskEnds.begin(), told->taskEnds.end(), [](const auto& e) { return e.reason == TaskEndReason::Success; }), 1);
+  EXPECT_EQ(std::count_if(told->taskEnds.begin(), told->taskEnds.end(), [](const auto& e) { return e.reason == TaskEndReason::ExceptionFailure; }), 1);
+}
+
 TEST(AppListeners, HearOfExecutorsThatGo) {
   for (Shape shape : {Shape::kSimulated, Shape::kInProcess}) {
     SCOPED_TRACE(nameOf(shape));
@@ -387,7 +404,7 @@ TEST(AppListeners, ThatAreRemovedHearNoMore) {
   context.addListener(second);
   EXPECT_EQ(countWords(context).collect().size(), 4u);
   auto third = std::make_shared<Recorder>();
-  second->waitFor("executor added");
+  second->waitFor("job 4 over");
   context.addListener(third);
   context.stop();
   EXPECT_EQ(first->jobStarts.size(), 1u);
@@ -404,7 +421,6 @@ TEST(AppListeners, Errors) {
     explicit Stopper(const Context& c) : context(c.core()) {}
     void onJobEnd(const SluiceListenerJobEnd& e) override {
       said = errorOf([&] { context.stop(); });
-      context = Context(detail::ContextRef());
       Recorder::onJobEnd(e);
     }
     Context context;
@@ -419,6 +435,9 @@ TEST(AppListeners, Errors) {
   EXPECT_NE(stopper->said.find("cannot be stopped inside a SluiceListener"), std::string::npos) << stopper->said;
   Context same(context.core());
   context.stop();
+  std::weak_ptr<Stopper> gone = stopper;
+  stopper.reset();
+  EXPECT_TRUE(gone.expired()) << "its context does not hold it any longer, as it held its context";
   EXPECT_SAYS("is stopped", same.addListener(std::make_shared<Recorder>()));
 }
 
