@@ -74,7 +74,22 @@ ContextCore::ContextCore(Settings settings, CallSite site) : settings_(std::move
   parallelism_ = driver_->defaultParallelism();
   if (settings_.get(sluice::conf::kShowConsoleProgress)) driver_->showProgress();
   if (auto named = settings_.find(sluice::conf::kDefaultParallelism); named && *named > 0) parallelism_ = std::uint32_t(*named);
+  try {
+    addArchives();
+  } catch (const std::exception& error) {  // there will be nobody to stop it
+    driver_->close(true, error.what());
+    throw;
+  }
   StopSignals::watch(this);
+}
+
+void ContextCore::addArchives() {
+  std::string all = settings_.get(sluice::conf::kArchives);
+  for (std::size_t at = 0; at < all.size();) {
+    std::size_t end = std::min(all.find(',', at), all.size());
+    if (end > at) addArchive(*this, all.substr(at, end - at), site_);
+    at = end + 1;
+  }
 }
 
 ContextCore::~ContextCore() { stop(); }
@@ -84,9 +99,16 @@ void ContextCore::stop(bool failed, const std::string& why) {
     throwError(ErrorKind::kIllegalState, "a Context cannot be stopped inside foreachRDD or transform, which would wait for itself; stop it from another thread");
   }
   if (!stopped_ && currentTask()) throwError(ErrorKind::kIllegalState, "a Context cannot be stopped inside a task; stop it in the driver");
+  if (!stopped_ && driver_ && driver_->bus().isMine()) {
+    throwError(ErrorKind::kIllegalState, "a Context cannot be stopped inside a SluiceListener, which would wait for itself; stop it from another thread");
+  }
   if (stopped_.exchange(true)) return;
   StopSignals::forget(this);
-  if (driver_) driver_->close(failed, why);
+  if (driver_) {
+    driver_->close(failed, why);
+    driver_->bus().end(SystemClock::read().time().milliseconds());
+    driver_->bus().close();
+  }
   async_.close();
   StopSignals::closed();
   forgetBroadcasts();
@@ -129,8 +151,27 @@ void ContextCore::noteKept(std::uint32_t node, PersistentRDD what) {
 }
 
 void ContextCore::forgetKept(std::uint32_t node) {
-  std::lock_guard lock(mutex_);
-  kept_.erase(node);
+  {
+    std::lock_guard lock(mutex_);
+    if (kept_.erase(node) == 0) return;
+  }
+  driver_->bus().unpersisted(node);
+}
+
+void ContextCore::addListener(std::shared_ptr<SluiceListener> listener) {
+  checkActive();
+  if (!listener) throwError(ErrorKind::kInvalidArgument, "addListener: the listener is null; make one with std::make_shared");
+  std::lock_guard lock(listenersMutex_);
+  driver_->bus().add(std::move(listener), {settings_.get(sluice::conf::kAppName), driver_->appId(), startMs_});
+  driver_->listen(true);
+}
+
+void ContextCore::removeListener(const SluiceListener* listener) {
+  bool was = driver_->bus().remove(listener);  // it may be waiting for a call to end
+  std::lock_guard lock(listenersMutex_);
+  if (!was || !driver_->bus().empty() || stopped_) return;
+  driver_->bus().forget();
+  driver_->listen(false);
 }
 
 std::vector<PersistentRDD> ContextCore::kept() const {

@@ -44,6 +44,8 @@ class SLUICE_INTERNAL ContextCore {
   // Ends the application. Idempotent.
   void stop(bool failed = false, const std::string& why = {});
   bool isStopped() const { return stopped_; }
+  void addListener(std::shared_ptr<SluiceListener> listener);
+  void removeListener(const SluiceListener* listener);
   void checkActive() const;
   std::uint32_t nextNode() { return ++lastNode_; }
   std::uint32_t nextStream() { return ++lastStream_; }
@@ -68,6 +70,7 @@ class SLUICE_INTERNAL ContextCore {
 
  private:
   ContextCore(Settings settings, CallSite site);
+  void addArchives();  // that the settings name
   void forgetBroadcasts();
 
   Settings settings_;  // constant once constructed
@@ -89,6 +92,7 @@ class SLUICE_INTERNAL ContextCore {
   std::map<std::uint64_t, int> broadcastUses_;
   std::set<std::uint64_t> destroyedBroadcasts_;
   std::map<std::uint32_t, PersistentRDD> kept_;
+  std::mutex listenersMutex_;  // whether the master is asked follows whether there are any
 };
 
 }  // namespace detail

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kSharePiece = 1 << 20;
 constexpr std::int64_t kGoodbyeMs = 5000;
+constexpr std::uint64_t kNumbersOfADriver = std::uint64_t(1) << 32;  // of jobs and requests, before those of one that is started in its place
 
 thread_local bool inFunctionNow = false;
 
@@ -223,10 +224,14 @@ void Driver::interrupt(const std::string& why) {
 void Driver::begin(Outgoing& out) {
   auto [submit, body] = compose(&proto::Message::mutable_submit);
   *body = submit_;
+  if (executorTarget_) body->set_executors(*executorTarget_);  // before a master that comes again starts any
   out.messages.emplace_back(kMasterPeer, std::move(submit));
   sentTemplates_.clear();
   if (!submitted_) return;
   for (const auto& [id, value] : shared_) shareMessages(id, value, out);
+  for (const auto& [request, pending] : scales_) out.messages.emplace_back(kMasterPeer, scaleMessage(request, pending.what));
+  for (const auto& [request, answer] : storageAsked_) out.messages.emplace_back(kMasterPeer, askStorageMessage(request));
+  if (listening_) out.messages.emplace_back(kMasterPeer, listenMessage(true));
   for (const auto& [number, job] : jobs_) {
     out.messages.emplace_back(kMasterPeer, runJobMessage(number, *job->job, true));
     if (!job->cancelledBy.empty()) out.messages.emplace_back(kMasterPeer, cancelMessage(number, job->cancelledBy));
@@ -290,6 +295,7 @@ void Driver::onMaster(const EnvelopePtr& envelope, Outgoing& out) {
       }
       app_ = answer.app(), appId_ = answer.app_id(), defaultParallelism_ = std::max(answer.default_parallelism(), 1u);
       submitted_ = true;
+      if (answer.attempt() > 1) lastJob_ = lastRequest_ = (answer.attempt() - 1) * kNumbersOfADriver;
       if (submit_.driver() == 0) {  // on a worker nobody would read the text
         auto [subscribe, body] = compose(&proto::Message::mutable_subscribe);
         body->set_app(app_), body->set_from(linesAt_);
@@ -315,6 +321,11 @@ void Driver::onMaster(const EnvelopePtr& envelope, Outgoing& out) {
       if (auto it = kills_.find(message.task_killed().request()); it != kills_.end()) it->second.told = true, it->second.found = message.task_killed().found();
       break;
     case proto::Message::kProgress: board_.take(message.progress(), steadyMs()); break;
+    case proto::Message::kScaled: onScaled(message.scaled()); break;
+    case proto::Message::kStorage:
+      if (auto it = storageAsked_.find(message.storage().request()); it != storageAsked_.end()) it->second = message.storage();
+      break;
+    case proto::Message::kAppEvents: bus_.take(message.app_events()); break;
     case proto::Message::kMembers:
       members_.clear();
       for (const auto& member : message.members().members()) members_[member.executor()] = member;

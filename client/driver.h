@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "client/application_bus.h"
 #include "client/backend.h"
 #include "client/console_progress.h"
 #include "client/job_board.h"
@@ -123,6 +125,13 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   JobBoard& board() { return board_; }
   // From now on the master tells the board how jobs get on. Waits for its first word.
   void watch();
+  ApplicationBus& bus() { return bus_; }
+  // What executors keep of datasets.
+  proto::Storage storage();
+  // Asks for more or fewer executors.
+  proto::Scaled scale(const proto::ScaleExecutors& what);
+  // Whether the master is to tell the bus what happens.
+  void listen(bool on);
   // Shows progress on the terminal, if stderr is one.
   void showProgress();
 
@@ -181,6 +190,11 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
     std::uint64_t task = 0;
     std::string by;
     bool told = false, found = false;
+  };
+  struct PendingScale {
+    proto::ScaleExecutors what;
+    proto::Scaled answer;
+    bool told = false;
   };
   struct PendingDrop {
     std::uint64_t broadcast = 0;
@@ -243,6 +257,10 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   void begin(Outgoing& out);  // a session with the master is new
 
   EnvelopePtr watchMessage(bool on) const;
+  EnvelopePtr listenMessage(bool on) const;
+  EnvelopePtr askStorageMessage(std::uint64_t request) const;
+  EnvelopePtr scaleMessage(std::uint64_t request, const proto::ScaleExecutors& what) const;
+  void onScaled(const proto::Scaled& scaled);
   void watchForConsole(bool on);
   std::int64_t longestRunMs();
   static std::int64_t steadyMs();
@@ -293,6 +311,9 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   std::map<std::uint64_t, PendingPart> parts_;  // by request
   std::map<std::uint64_t, PendingKill> kills_;  // likewise
   std::map<std::uint64_t, PendingDrop> drops_;  // likewise
+  std::map<std::uint64_t, std::optional<proto::Storage>> storageAsked_;  // likewise
+  std::map<std::uint64_t, PendingScale> scales_;                         // likewise
+  std::optional<std::uint32_t> executorTarget_;                          // as the master said last
   absl::flat_hash_set<std::uint64_t> sentTemplates_;  // in this session
   std::map<std::uint64_t, Fetch> fetches_;
   std::map<std::uint64_t, proto::Member> members_;
@@ -303,10 +324,11 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   std::deque<std::function<void()>> inlineWork_;
   bool inlineRunning_ = false;
 
-  bool watching_ = false, watchingForConsole_ = false;
+  bool watching_ = false, watchingForConsole_ = false, listening_ = false;
   std::unique_ptr<ConsoleProgress> console_;  // set before the first job
 
   JobBoard board_;
+  ApplicationBus bus_;
   LinePrinter printer_;
   FunctionThread planner_, outputs_;
 };

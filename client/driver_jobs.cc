@@ -178,6 +178,7 @@ void Driver::onJobDone(const EnvelopePtr& envelope, Outgoing& out) {
   auto it = jobs_.find(answer.number());
   if (it == jobs_.end() || it->second->failed || it->second->gathering->told) return;
   PendingJob& job = *it->second;
+  bus_.answered(answer.number(), "");
   std::uint64_t bytes = 0;
   for (const auto& result : answer.results()) {
     bytes += result.attachment() >= 0 && result.rows() > 0 ? envelope->attachments.at(std::size_t(result.attachment())).size() : result.bytes();
@@ -210,6 +211,7 @@ void Driver::onJobFailed(const proto::JobFailed& failed, Outgoing& out) {
   board_.ended(failed.number(), false, failed.stages());
   std::string text = withSite(failed.message(), failed.site());
   if (failed.domain() == proto::DOMAIN_CANCELLED) text = it->second->job->description + ": " + text;
+  bus_.answered(failed.number(), text);
   it->second->error = Error(kindOf(failed.domain()), text);
 }
 
@@ -306,6 +308,21 @@ EnvelopePtr Driver::watchMessage(bool on) const {
   auto [envelope, watch] = compose(&proto::Message::mutable_watch);
   watch->set_app(app_), watch->set_on(on);
   return envelope;
+}
+
+EnvelopePtr Driver::listenMessage(bool on) const {
+  auto [envelope, listen] = compose(&proto::Message::mutable_listen);
+  listen->set_app(app_), listen->set_on(on);
+  return envelope;
+}
+
+void Driver::listen(bool on) {
+  EnvelopePtr message;
+  {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(listening_, on) != on && session_ && !closing_) message = listenMessage(on);
+  }
+  if (message) backend_->link().send(kMasterPeer, std::move(message));
 }
 
 void Driver::watch() {

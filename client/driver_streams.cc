@@ -145,6 +145,7 @@ void Driver::onBatchDone(const EnvelopePtr& envelope, Outgoing& out) {
   Stream& stream = it->second;
   stream.planned.erase(stream.planned.begin(), stream.planned.upper_bound(batch.when_ms()));
   addBatchError(stream, batch.when_ms(), batch.error());
+  bus_.batchDone(batch.when_ms(), batch.error());
   out.calls.push_back([envelope, end = stream.end] { end->batchDone(envelope->message.batch_done()); });
 }
 

@@ -1,8 +1,7 @@
 #include "client/listener_bus.h"
 
-#include <algorithm>
-
-#include "client/log.h"
+#include <memory>
+#include <utility>
 
 namespace sluice {
 namespace {
@@ -45,115 +44,33 @@ ReceiverInfo receiverOf(const proto::StreamEvent::Receiver& receiver) {
 }  // namespace
 
 bool ListenerBus::add(StreamingListener* listener) {
-  std::lock_guard lock(mutex_);
-  if (std::find(listeners_.begin(), listeners_.end(), listener) != listeners_.end()) return false;
-  listeners_.push_back(listener);
-  return true;
-}
-
-bool ListenerBus::remove(StreamingListener* listener) {
-  std::unique_lock lock(mutex_);
-  bool was = std::erase(listeners_, listener) > 0;
-  if (std::this_thread::get_id() != id_) changed_.wait(lock, [&] { return called_ != listener; });
-  return was;
-}
-
-bool ListenerBus::empty() const {
-  std::lock_guard lock(mutex_);
-  return listeners_.empty();
-}
-
-ListenerBus::~ListenerBus() {
-  close();
-  if (thread_.joinable()) thread_.detach();  // a listener let go of the last handle
-}
-
-bool ListenerBus::isMine() const {
-  std::lock_guard lock(mutex_);
-  return std::this_thread::get_id() == id_;
+  return queue_.add(std::shared_ptr<void>(std::shared_ptr<void>(), listener));  // not owned
 }
 
 void ListenerBus::post(const proto::StreamEvent& event) {
-  std::lock_guard lock(mutex_);
-  if (closed_ || listeners_.empty()) return;
-  queue_.push_back(event);
-  if (!thread_.joinable()) {
-    thread_ = std::thread([this] { loop(); });
-    id_ = thread_.get_id();
-  }
-  changed_.notify_all();
+  if (queue_.empty()) return;
+  queue_.post([event](void* listener) { tell(event, *static_cast<StreamingListener*>(listener)); });
 }
 
-void ListenerBus::close() {
-  std::unique_lock lock(mutex_);
-  closed_ = true;
-  changed_.notify_all();
-  if (!thread_.joinable() || std::this_thread::get_id() == id_) return;
-  std::thread ending = std::move(thread_);
-  lock.unlock();
-  ending.join();
-}
-
-void ListenerBus::loop() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    changed_.wait(lock, [&] { return closed_ || !queue_.empty(); });
-    if (queue_.empty()) return;
-    proto::StreamEvent event = std::move(queue_.front());
-    queue_.pop_front();
-    lock.unlock();
-    tell(event);
-    lock.lock();
-  }
-}
-
-void ListenerBus::call(StreamingListener* listener, const std::function<void(StreamingListener&)>& what) {
-  {
-    std::lock_guard lock(mutex_);
-    if (std::find(listeners_.begin(), listeners_.end(), listener) == listeners_.end()) return;  // removed meanwhile
-    called_ = listener;
-  }
-  try {
-    what(*listener);
-  } catch (const std::exception& e) {
-    logLine(LogLevel::kError, std::string("a StreamingListener threw: ") + e.what());
-  } catch (...) {
-    logLine(LogLevel::kError, "a StreamingListener threw something that is no std::exception");
-  }
-  std::lock_guard lock(mutex_);
-  called_ = nullptr;
-  changed_.notify_all();
-}
-
-void ListenerBus::tell(const proto::StreamEvent& event) {
-  std::vector<StreamingListener*> all;
-  {
-    std::lock_guard lock(mutex_);
-    all = listeners_;
-  }
-  std::function<void(StreamingListener&)> what;
+void ListenerBus::tell(const proto::StreamEvent& event, StreamingListener& l) {
   int output = int(event.output());
   switch (event.kind()) {
-    case proto::StreamEvent::STARTED: what = [&](auto& l) { l.onStreamingStarted({event.at_ms()}); }; break;
-    case proto::StreamEvent::RECEIVER_STARTED: what = [&](auto& l) { l.onReceiverStarted({receiverOf(event.receiver())}); }; break;
-    case proto::StreamEvent::RECEIVER_ERROR: what = [&](auto& l) { l.onReceiverError({receiverOf(event.receiver())}); }; break;
-    case proto::StreamEvent::RECEIVER_STOPPED: what = [&](auto& l) { l.onReceiverStopped({receiverOf(event.receiver())}); }; break;
-    case proto::StreamEvent::BATCH_SUBMITTED: what = [&](auto& l) { l.onBatchSubmitted({batchOf(event.batch())}); }; break;
-    case proto::StreamEvent::BATCH_STARTED: what = [&](auto& l) { l.onBatchStarted({batchOf(event.batch())}); }; break;
-    case proto::StreamEvent::BATCH_COMPLETED: what = [&](auto& l) { l.onBatchCompleted({batchOf(event.batch())}); }; break;
+    case proto::StreamEvent::STARTED: return l.onStreamingStarted({event.at_ms()});
+    case proto::StreamEvent::RECEIVER_STARTED: return l.onReceiverStarted({receiverOf(event.receiver())});
+    case proto::StreamEvent::RECEIVER_ERROR: return l.onReceiverError({receiverOf(event.receiver())});
+    case proto::StreamEvent::RECEIVER_STOPPED: return l.onReceiverStopped({receiverOf(event.receiver())});
+    case proto::StreamEvent::BATCH_SUBMITTED: return l.onBatchSubmitted({batchOf(event.batch())});
+    case proto::StreamEvent::BATCH_STARTED: return l.onBatchStarted({batchOf(event.batch())});
+    case proto::StreamEvent::BATCH_COMPLETED: return l.onBatchCompleted({batchOf(event.batch())});
     case proto::StreamEvent::OUTPUT_STARTED:
     case proto::StreamEvent::OUTPUT_COMPLETED: {
       if (output >= event.batch().outputs_size()) return;
-      bool began = event.kind() == proto::StreamEvent::OUTPUT_STARTED;
-      what = [&, began](auto& l) {
-        OutputOperationInfo info = outputOf(event.batch(), event.batch().outputs(output));
-        began ? l.onOutputOperationStarted({std::move(info)}) : l.onOutputOperationCompleted({std::move(info)});
-      };
-      break;
+      OutputOperationInfo info = outputOf(event.batch(), event.batch().outputs(output));
+      if (event.kind() == proto::StreamEvent::OUTPUT_STARTED) return l.onOutputOperationStarted({std::move(info)});
+      return l.onOutputOperationCompleted({std::move(info)});
     }
     default: return;  // of a newer master
   }
-  for (StreamingListener* listener : all) call(listener, what);
 }
 
 }  // namespace sluice

@@ -1,9 +1,13 @@
 // sluice-submit: runs an application, here or on a cluster, and asks after submitted ones.
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <random>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include "absl/strings/str_split.h"
 #include "client/cluster/ask_master.h"
 #include "client/launch.h"
 #include "common/command_line.h"
@@ -20,7 +24,7 @@ namespace {
 
 struct Flags {
   std::string master, deployMode, className, name, properties, kill, status, executorMemory, executorCores, totalCores, driverMemory, workDirectory;
-  std::vector<std::string> conf, files;
+  std::vector<std::string> conf, files, archives;
   std::uint64_t driver = 0;
   bool supervise = false, verbose = false;
 };
@@ -32,7 +36,6 @@ constexpr const char* kForeign[][2] = {
     {"--repositories", "ship libraries with --files"},
     {"--exclude-packages", "ship libraries with --files"},
     {"--py-files", "applications are shared libraries; ship files with --files"},
-    {"--archives", "ship files with --files"},
     {"--driver-java-options", "there is no Java"},
     {"--driver-library-path", "link the application with an RPATH of $ORIGIN and ship libraries with --files"},
     {"--driver-class-path", "there is no Java"},
@@ -53,6 +56,7 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--name", flags.name, "Name of the application");
   app.add_option("-c,--conf", flags.conf, "A setting, sluice.key=value; may be repeated")->allow_extra_args(false);
   app.add_option("--properties-file", flags.properties, "Settings, instead of conf/sluice-defaults.conf");
+  app.add_option("--archives", flags.archives, "Archives for the application's tasks, commas between: path or path#name, as Context::addArchive")->delimiter(',')->allow_extra_args(false);
   app.add_option("--files", flags.files, "Files to ship with the module, commas between; libraries are loaded after it")->delimiter(',')->allow_extra_args(false);
   app.add_option("--executor-memory", flags.executorMemory, "Memory of one executor, as 512m or 2g");
   app.add_option("--executor-cores", flags.executorCores, "Task slots of one executor");
@@ -107,6 +111,16 @@ class Submit {
     return line_.fail(kExitUsage, text(status));
   }
 
+  // The driver may begin in another directory.
+  static std::string absolutePaths(const std::vector<std::string>& paths) {
+    std::string all;
+    for (const auto& path : paths) {
+      std::error_code error;
+      all += (all.empty() ? "" : ",") + std::filesystem::absolute(path, error).lexically_normal().string();
+    }
+    return all;
+  }
+
   std::optional<int> readSettings() {
     if (auto status = sluice::readSettings(flags_.properties, settings_); !status.ok()) return line_.fail(kExitUsage, text(status));
     for (const auto& pair : flags_.conf) {
@@ -118,6 +132,7 @@ class Submit {
     if (auto code = set(conf::kExecutorMemory.entry, flags_.executorMemory, "--executor-memory")) return code;
     if (auto code = set(conf::kExecutorCores.entry, flags_.executorCores, "--executor-cores")) return code;
     if (auto code = set(conf::kCoresMax.entry, flags_.totalCores, "--total-executor-cores")) return code;
+    if (auto code = set(conf::kArchives.entry, absolutePaths(flags_.archives), "--archives")) return code;
     if (!settings_.isSet(conf::kMaster.entry.name)) (void)settings_.set(conf::kMaster.entry.name, "local[*]", ConfOrigin::kEnvironment);
     if (auto status = parseMasterUrl(settings_.get(conf::kMaster), url_); !status.ok()) return line_.fail(kExitUsage, text(status));
     deployMode_ = settings_.get(conf::kDeployMode);
@@ -133,6 +148,22 @@ class Submit {
     return std::nullopt;
   }
 
+  std::vector<std::string> archives() const { return absl::StrSplit(settings_.get(conf::kArchives), ',', absl::SkipEmpty()); }
+  static std::string fileOf(const std::string& archive) { return archive.substr(0, archive.rfind('#')); }
+
+  // The driver's machine has them with the package, under the names of their files.
+  std::optional<int> takeShippedArchives() {
+    std::string all;
+    for (const auto& archive : archives()) {
+      std::string file = fileOf(archive), alias = archive.substr(file.size());
+      for (const auto& shipped : flags_.files) {
+        if (std::filesystem::path(shipped).filename() == std::filesystem::path(file).filename()) file = shipped;
+      }
+      all += (all.empty() ? "" : ",") + file + alias;
+    }
+    return set(conf::kArchives.entry, all, "--archives");
+  }
+
   // The package's files, in a place where nobody changes them; the module first.
   std::optional<int> takePackage() {
     std::vector<std::string> paths = {words_[0]};
@@ -140,7 +171,12 @@ class Submit {
     if (auto status = checkModuleFile(paths[0]); !status.ok()) return line_.fail(kExitUsage, text(status));
     if (flags_.driver != 0) {  // the worker has it by its content
       files_ = paths;
-      return std::nullopt;
+      return takeShippedArchives();
+    }
+    if (deployMode_ == "cluster") {
+      for (const auto& archive : archives()) {
+        if (std::find(paths.begin(), paths.end(), fileOf(archive)) == paths.end()) paths.push_back(fileOf(archive));
+      }
     }
     PackageStore store(flags_.workDirectory.empty() ? cacheDirectory() : flags_.workDirectory);
     proto::Package package;

@@ -88,6 +88,10 @@ struct Key {
     "A job that runs for longer than a second shows how far its stages are, if stderr is a terminal")                  \
   X(kBroadcastBlockSize, ByteCount, "broadcast.blockSize", "4m", "k",                                                   \
     "Larger broadcast values travel between executors in blocks of this size")                                         \
+  X(kArchives, std::string, "archives", "", "",                                                                        \
+    "Archives for Context::addArchive, commas between, as --archives of sluice-submit")                                \
+  X(kArchivesMaxSize, ByteCount, "archives.maxUnpackedSize", "10g", "b",                                               \
+    "An archive that would have more bytes than this when it is unpacked is refused")                                  \
   X(kDriverTimeout, Duration, "driver.timeout", "60s", "s",                                                            \
     "A client-mode application ends when its driver has been gone for this long")                                      \
   X(kDriverMaxResultSize, ByteCount, "driver.maxResultSize", "1g", "b",                                                \

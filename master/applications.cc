@@ -61,6 +61,7 @@ void answerSubmitted(State& s, App& app, Peer to, std::uint64_t nonce, std::uint
   s.send(to, messageOf(&proto::Message::mutable_submitted, [&](proto::Submitted& submitted) {
            submitted.set_nonce(nonce), submitted.set_app(app.id.value), submitted.set_app_id(app.record->appId);
            submitted.set_driver(app.record->driver), submitted.set_driver_id(app.record->driverId);
+           submitted.set_attempt(app.record->driverAttempt);
            std::uint32_t slots = 0;
            for (const auto& executor : app.executors) slots += executor->phase == Executor::Phase::kGone ? 0 : executor->slots;
            submitted.set_default_parallelism(app.defaultPartitions ? app.defaultPartitions : slots);
@@ -80,7 +81,9 @@ void takeEarly(State& s, App& app) {
   }
 }
 
-void attach(State& s, App& app, Peer driver) {
+void attach(State& s, App& app, Peer driver, const proto::Submit& submit) {
+  if (!app.driver) app.executorTarget.reset();  // another one has not said yet how many it wants
+  if (!app.executorTarget && submit.has_executors()) app.executorTarget = submit.executors();
   app.driver = driver, app.driverUp = true, app.driverStarted = s.now;
   s.disarm({kDriverTimer, app.id.value, 0});
 }
@@ -152,9 +155,10 @@ void takeSubmit(State& s, Peer from, const proto::Submit& submit) {
     if (!same) continue;
     App& found = *app;
     if (submit.driver() != 0) readConf(s, found, submit);
-    if (submit.driver() != 0 || !submit.cluster_mode()) attach(s, found, from);
+    bool attaches = submit.driver() != 0 || !submit.cluster_mode();
+    if (attaches) attach(s, found, from, submit);
     answerSubmitted(s, found, from, submit.nonce(), s.journal.last());
-    if ((submit.driver() != 0 || !submit.cluster_mode()) && !found.wantsExecutors) wantExecutors(s, found);
+    if (attaches) wantExecutors(s, found);
     return askDriverAgain(s, found);
   }
   if (submit.driver() != 0) {
@@ -177,7 +181,7 @@ void takeSubmit(State& s, Peer from, const proto::Submit& submit) {
     if (!startDriver(s, *app.record)) s.log(app, "waits for a worker to start its driver");
     return answerSubmitted(s, app, from, submit.nonce(), sequence);
   }
-  attach(s, app, from);
+  attach(s, app, from, submit);
   wantExecutors(s, app);  // first, so that the answer tells how many slots there will be
   takeEarly(s, app);
   answerSubmitted(s, app, from, submit.nonce(), sequence);
@@ -189,7 +193,7 @@ void driverSession(State& s, Peer driver, bool up) {
     std::erase_if(app->waiters, [&](const auto& waiter) { return waiter.first == driver; });
     if (app->driver != driver) continue;
     app->driverUp = up;
-    if (!up) watch(s, *app, {});
+    if (!up) watch(s, *app, {}), stopListening(s, *app);
     TimerName gone{kDriverTimer, app->id.value, 0};
     if (up) {
       s.disarm(gone);
@@ -212,6 +216,7 @@ void takeDriverDown(State& s, const proto::DriverDown& down) {
 // A stream without code in the driver goes on; a supervised driver is started again, and attaches.
 void driverGone(State& s, App& app, int exit, const std::string& how) {
   app.driver.reset(), app.driverUp = false;
+  watch(s, app, {}), stopListening(s, app);
   if (exit == 0) return endApp(s, app, false, "", false);
   s.log(app, "driver ended (" + how + ")");
   if (app.record->submit.supervise()) {
@@ -243,7 +248,7 @@ void endApp(State& s, App& app, bool failed, const std::string& why, bool killed
   }
   std::uint64_t sequence = s.commit(record);
   app.over = true;
-  for (std::uint32_t kind : {kDriverTimer, kReadyTimer, kDriverRestartTimer, kReleaseTimer, kProgressTimer, kBarrierTimer}) s.disarm({kind, app.id.value, 0});
+  for (std::uint32_t kind : {kDriverTimer, kReadyTimer, kDriverRestartTimer, kReleaseTimer, kProgressTimer, kBarrierTimer, kEventTimer}) s.disarm({kind, app.id.value, 0});
   for (auto& executor : app.executors) {
     s.appOfExecutor.erase(executor->id.value);
     if (executor->phase == Executor::Phase::kGone) continue;
@@ -253,6 +258,7 @@ void endApp(State& s, App& app, bool failed, const std::string& why, bool killed
     s.disarm({kExecutorGraceTimer, app.id.value, executor->id.value});
   }
   app.instances.clear();
+  tellAllOver(s, app, why.empty() ? "the application ended" : why);
   if (app.driver) {
     s.send(*app.driver, messageOf(&proto::Message::mutable_app_ended, [&](proto::AppEnded& ended) {
              ended.set_app(app.id.value), ended.set_failed(failed), ended.set_why(why);

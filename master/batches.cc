@@ -145,6 +145,9 @@ void decide(State& s, App& app, Stream& stream) {
   if (abandoned) cancelAtExecutors(s, app, *in);
   s.commit(record);
   retire(s, app, *in, true);
+  std::string failure;
+  for (const auto& output : decided.outputs()) failure = failure.empty() ? output.abandoned() : failure;
+  tellJobOver(s, app, in->whenMs, in->id.stream(), failure);
   stream.running = nullptr;
   BatchRecord& kept = stream.record->batches[in->whenMs];
   std::string text;
@@ -223,6 +226,7 @@ bool startNextBatch(State& s, App& app, Stream& stream) {
   prepareOutputs(s, app, *in, {});
   stream.running = in;
   tellBegun(s, app, stream, *in);
+  tellJobBegun(s, app, *in, "batch " + std::to_string(in->whenMs) + " ms");
   if (isEmpty(*in)) {
     for (auto& output : in->outputs) output.missing = 0;
   } else {
@@ -383,6 +387,7 @@ void dropRunning(State& s, App& app, Stream& stream) {
   InstancePtr in = std::exchange(stream.running, nullptr);
   cancelAtExecutors(s, app, *in);
   retire(s, app, *in, false);
+  tellJobOver(s, app, in->whenMs, in->id.stream(), "the stream was stopped");
 }
 
 void dropFunctions(Stream& stream) {

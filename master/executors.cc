@@ -12,6 +12,7 @@
 #include "master/publishing.h"
 #include "master/scheduler.h"
 #include "master/sources.h"
+#include "master/storage.h"
 #include "master/streams.h"
 #include "master/workers.h"
 
@@ -140,15 +141,17 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
   s.disarm({kExecutorGraceTimer, app->id.value, executor.id.value});
   if (!report.failed().empty()) return loseExecutor(s, *app, executor, report.failed(), "");
   compareKept(*app, executor, report);
-  bool isNew = executor.phase != Executor::Phase::kUp;
+  bool isNew = executor.phase != Executor::Phase::kUp, begins = isNew && known;
   executor.phase = Executor::Phase::kUp;
   app->failedStarts = 0;
   if (isNew) {
     membershipChanged(s, *app);
   } else {
     resendRest(s, *app, executor);
+    resendStorage(s, *app, executor);
   }
-  askForCounts(s, *app, executor);
+  if (isNew) tellExecutorAdded(s, *app, executor);
+  if (!begins || app->watch.on || app->listening.on) askForCounts(s, *app, executor);  // or it goes on as it was told before
   for (const auto& stored : report.receivers()) takeStored(s, *app, stored);
   checkReady(s, *app, false);
   if (!app->over) goOn(s, *app);
@@ -195,6 +198,8 @@ void loseExecutor(State& s, App& app, Executor& executor, const std::string& how
   membershipChanged(s, app);
   forgetExecutor(s, app, executor.index, crash);
   app.watch.counts.erase(executor.index), app.watch.memory.erase(executor.index);
+  if (!began) tellExecutorRemoved(s, app, executor, how);
+  forgetStorage(s, app, executor);
   for (auto& [number, stream] : app.streams) {
     std::erase_if(stream->restores, [&](const auto& sent) { return sent.first == executor.index; });
     loseCheckpoint(s, app, *stream, executor.index);

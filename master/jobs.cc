@@ -5,6 +5,7 @@
 
 #include "common/barrier_stages.h"
 #include "common/plan_check.h"
+#include "master/app_events.h"
 #include "master/pools.h"
 #include "master/progress.h"
 #include "master/publishing.h"
@@ -22,6 +23,7 @@ constexpr std::size_t kTemplatesKept = 512;
 constexpr std::size_t kHeldJobs = 32;
 
 void answer(State& s, App& app, std::uint64_t number, std::shared_ptr<Envelope> envelope, std::uint64_t after = 0) {
+  sendEvents(s, app);  // what listeners hear of a job comes before whoever waits for it goes on
   app.answers.emplace_back(number, envelope);
   if (app.answers.size() > kAnswersKept) app.answers.pop_front();
   if (app.driver) s.send(*app.driver, std::move(envelope), after);
@@ -82,6 +84,7 @@ void finish(State& s, App& app, const InstancePtr& job) {
   for (std::uint32_t stage : stagesOf(app, *job)) done->add_stages(stage);
   envelope->attachments = std::move(job->attachments);
   bool held = std::any_of(done->results().begin(), done->results().end(), [](const auto& r) { return r.attachment() < 0 && r.rows() > 0; });
+  tellJobOver(s, app, job->whenMs, job->id.stream(), "");
   answer(s, app, done->number(), std::move(envelope));
   if (!held) return release(s, app, *job);
   // The driver has them fetched and says so, or has gone on to many other jobs.
@@ -215,6 +218,7 @@ void runJob(State& s, App& app, const EnvelopePtr& envelope) {
   schedule(app, *job, orderOf(app, request, job->serial));
   prepareOutputs(s, app, *job, {request.partitions().begin(), request.partitions().end()});
   app.instances[{whenMs, request.stream()}] = job;
+  tellJobBegun(s, app, *job, request.description());
   advance(s, app, *job);
   settleJob(s, app, job);
 }
@@ -243,6 +247,7 @@ void failJob(State& s, App& app, const InstancePtr& job, const proto::Failed& fa
   if (job->over) return;
   cancelAtExecutors(s, app, *job, failed.domain() == proto::DOMAIN_CANCELLED ? killAfterMs(app, *job) : 0);
   retire(s, app, *job, false);
+  tellJobOver(s, app, job->whenMs, job->id.stream(), failed.message().empty() ? "it failed" : failed.message());
   answerFailed(s, app, std::uint64_t(-job->whenMs), failed.domain(), failed.message(), failed.site(), stagesOf(app, *job));
   release(s, app, *job);
   // Another job may have waited for what this one was making.
@@ -300,6 +305,7 @@ void settleJobFiles(State& s, App& app, std::int64_t whenMs) {
     if (files->second.error.empty()) {
       finish(s, app, instance);
     } else {
+      tellJobOver(s, app, whenMs, instance->id.stream(), files->second.error);
       answerFailed(s, app, std::uint64_t(-whenMs), proto::DOMAIN_SYSTEM, files->second.error, "");
       release(s, app, *instance);
     }

@@ -11,8 +11,10 @@
 #include "master/publishing.h"
 #include "master/scheduler.h"
 #include "master/sources.h"
+#include "master/scaling.h"
 #include "master/stages.h"
 #include "master/state.h"
+#include "master/storage.h"
 #include "master/streams.h"
 #include "master/workers.h"
 
@@ -32,6 +34,7 @@ InstancePtr instanceOf(State& s, const proto::InstanceId& id) {
 }
 
 void takePrepared(State& s, const EnvelopePtr& envelope) {
+  if (App* app = s.app(envelope->message.prepared().instance().app())) tellTasksEnded(s, *app, envelope->message.prepared());
   InstancePtr instance = instanceOf(s, envelope->message.prepared().instance());
   if (!instance) return;  // over: it was told, or will be, by Release
   App& app = *s.app(instance->id.app());
@@ -50,6 +53,7 @@ void takePrepared(State& s, const EnvelopePtr& envelope) {
 }
 
 void takeFailed(State& s, const proto::Failed& failed) {
+  if (App* app = s.app(failed.instance().app())) tellTaskFailed(s, *app, failed);
   InstancePtr instance = instanceOf(s, failed.instance());
   if (!instance) return;
   App& app = *s.app(instance->id.app());
@@ -93,6 +97,9 @@ void fromDriver(State& s, Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kCancelStage: return withApp(m.cancel_stage().app(), [&](App& app) { cancelStage(s, app, m.cancel_stage()); });
     case proto::Message::kKillTask: return withApp(m.kill_task().app(), [&](App& app) { killTask(s, app, m.kill_task()); });
     case proto::Message::kWatch: return withApp(m.watch().app(), [&](App& app) { watch(s, app, m.watch()); });
+    case proto::Message::kAskStorage: return withApp(m.ask_storage().app(), [&](App& app) { askStorage(s, app, m.ask_storage()); });
+    case proto::Message::kScaleExecutors: return withApp(m.scale_executors().app(), [&](App& app) { scaleExecutors(s, app, m.scale_executors()); });
+    case proto::Message::kListen: return withApp(m.listen().app(), [&](App& app) { listen(s, app, m.listen()); });
     case proto::Message::kAskPart: return withApp(m.ask_part().app(), [&](App& app) { answerPart(s, app, m.ask_part()); });
     case proto::Message::kUnpersist: return withApp(m.unpersist().app(), [&](App& app) { unpersist(s, app, m.unpersist()); });
     case proto::Message::kShare: return withApp(m.share().app(), [&](App& app) { takeShare(s, app, *envelope); });
@@ -141,6 +148,12 @@ void dispatch(State& s, Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kTaskCounts:
       if (App* app = s.app(m.task_counts().app())) takeTaskCounts(s, *app, m.task_counts());
       return;
+    case proto::Message::kStorage:
+      if (App* app = s.app(m.storage().app())) takeStorage(s, *app, m.storage());
+      return;
+    case proto::Message::kTasksStarted:
+      if (App* app = s.app(m.tasks_started().instance().app())) takeTasksStarted(s, *app, m.tasks_started());
+      return;
     case proto::Message::kPublished: return takePublished(s, m.published());
     case proto::Message::kCheckpointWritten:
       if (App* app = s.app(m.checkpoint_written().app())) takeWritten(s, *app, m.checkpoint_written());
@@ -183,6 +196,7 @@ void timer(State& s, TimerName name) {
     case kReleaseTimer: return flushReleased(s, *app);
     case kProgressTimer: return progressTimer(s, *app);
     case kBarrierTimer: return barrierTimedOut(s, *app);
+    case kEventTimer: return eventTimer(s, *app);
     default: return;
   }
 }
@@ -198,6 +212,7 @@ template <class Event> void Machine::handle(Moment now, Event event) {
   event(*state_);
   for (auto& [id, app] : state_->apps) {
     if (app->unsettled) settleGangs(*state_, *app);
+    sendEvents(*state_, *app);
   }
   state_->reap();
 }

@@ -626,6 +626,12 @@ void Pass::fill(proto::Launch& launch, const Group& group, const proto::Launch& 
   launch.set_first_stage(firstStage(app_, in_, *group.plan));
 }
 
+void Pass::tellLaunches(const Group& group) {
+  std::vector<std::pair<std::uint32_t, const proto::Tasks*>> tasks;
+  for (std::uint32_t executor : group.executors) tasks.emplace_back(executor, &group.byExecutor[executor].launch->tasks());
+  tellLaunched(s_, app_, in_, group.plan, tasks);
+}
+
 void Pass::send() {
   in_.repairing |= in_.k > 0 || !restores_.empty();
   for (const Group& group : groups_) {
@@ -659,7 +665,6 @@ void Pass::send() {
         count->set_node(reach.node), count->set_when_ms(at), count->set_partitions(found->second);
       }
     }
-    std::uint32_t k = in_.k++;
     in_.launches.emplace_back(group.plan, in_.placement);
     std::sort(group.executors.begin(), group.executors.end());
     if (group.plan->copies) {  // whoever is not in a plan has no session with those who are
@@ -667,6 +672,8 @@ void Pass::send() {
         if (app_.isUp(index)) install(s_, app_, *app_.executors[index], *group.plan, captures, *in_.placement);
       }
     }
+    if (app_.listening.on) tellLaunches(group);
+    std::uint32_t k = in_.k++;
     for (std::uint32_t index : group.executors) {
       Executor& executor = *app_.executors[index];
       install(s_, app_, executor, *group.plan, captures, *in_.placement);

@@ -75,6 +75,7 @@ class Pass {
   Group& group(const std::shared_ptr<Template>& plan, bool cautious);
   proto::Launch& launchTo(Group& group, std::uint32_t executor);
   void tellMoved();
+  void tellLaunches(const Group& group);
   void send();
   void fill(proto::Launch& launch, const Group& group, const proto::Launch& common, std::uint32_t k) const;
   bool usable(std::uint32_t executor, std::uint32_t avoid) const {

@@ -82,18 +82,15 @@ void tell(State& s, App& app) {
 }  // namespace
 
 void askForCounts(State& s, App& app, Executor& executor) {
-  if (!app.watch.on) return;
   s.send(executor.peer(), messageOf(&proto::Message::mutable_watch_tasks, [&](proto::WatchTasks& watch) {
-           watch.set_app(app.id.value), watch.set_on(true);
+           watch.set_app(app.id.value), watch.set_on(app.watch.on), watch.set_listens(app.listening.on);
          }));
 }
 
 void watch(State& s, App& app, const proto::Watch& watch) {
   if (!watch.on()) {
     if (!std::exchange(app.watch.on, false)) return;
-    for (std::uint32_t index : app.up) {
-      s.send(app.executors[index]->peer(), messageOf(&proto::Message::mutable_watch_tasks, [&](proto::WatchTasks& off) { off.set_app(app.id.value); }));
-    }
+    for (std::uint32_t index : app.up) askForCounts(s, app, *app.executors[index]);
     s.disarm({kProgressTimer, app.id.value, 0});
     app.watch = {};
     return;

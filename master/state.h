@@ -14,6 +14,7 @@
 
 #include "common/conf.h"
 #include "common/metrics.h"
+#include "master/app_events.h"
 #include "master/journal_state.h"
 #include "master/machine.h"
 #include "master/stream.h"
@@ -31,6 +32,7 @@ enum TimerKind : std::uint32_t {
   kReleaseTimer,         // (app)
   kProgressTimer,        // (app)
   kBarrierTimer,         // (app): somebody waits in a barrier
+  kEventTimer,           // (app): what executors still tell of tasks is not waited for any longer
 };
 
 struct Executor {
@@ -62,6 +64,12 @@ struct Dropping {
   std::set<std::uint64_t> missing;  // executors that have not answered
 };
 
+// What the driver asked of kept datasets, and what executors have answered.
+struct StorageAsked {
+  proto::Storage answer;
+  std::set<std::uint64_t> missing;  // executors that have not answered
+};
+
 // What the driver wants to know of its jobs, while it watches.
 struct Watch {
   // (instance's time and stream, template, stage, time)
@@ -88,6 +96,8 @@ struct App {
   std::vector<std::unique_ptr<Executor>> executors;  // by index; gone ones stay, indices are not used again
   std::vector<std::uint32_t> up;                     // indices, by executor id
   std::uint32_t failedStarts = 0;                    // in a row
+  std::optional<std::uint32_t> executorTarget;       // the driver said how many; none: as many as there is room for
+  std::deque<proto::Scaled> scaled;                  // the last answers to that
   bool wantsExecutors = false, ready = false, readyArmed = false;
   std::uint32_t defaultPartitions = 0;  // frozen with the first job
   std::map<std::uint32_t, std::shared_ptr<Placement>> placements;  // of the present membership, by default partitions
@@ -96,6 +106,7 @@ struct App {
   std::uint64_t templateUses = 0;
   std::map<std::uint64_t, Shared> broadcasts;
   std::map<std::uint64_t, Dropping> droppings;  // by the driver's request
+  std::map<std::uint64_t, StorageAsked> storageAsked;  // likewise
   Values values;
   std::shared_ptr<Facts> facts;  // of jobs that read no stream
   std::map<std::pair<std::int64_t, std::uint32_t>, InstancePtr> instances;  // live ones, by time and stream
@@ -116,6 +127,7 @@ struct App {
   RunPtr gang;
   std::uint32_t gangOf = 0;
   bool unsettled = false;  // that has ended, or an instance has failed: looked at when the event is over
+  Listening listening;
   bool over = false;
 
   Executor* executor(std::uint64_t id) const {

@@ -5,6 +5,7 @@
 
 #include "master/applications.h"
 #include "master/executors.h"
+#include "master/scaling.h"
 
 namespace sluice::master {
 namespace {
@@ -36,7 +37,7 @@ void loseWorker(State& s, Worker& worker, const std::string& how) {
 }
 
 struct Offer {
-  Worker* worker;
+  Worker* worker = nullptr;
   std::uint32_t slots = 0;  // given
   std::uint64_t memoryBytes = 0;
 };
@@ -45,9 +46,9 @@ struct Offer {
 std::vector<Offer> offersFor(State& s, const App& app) {
   std::uint64_t wanted = 0;
   if (auto memory = app.conf.find(conf::kExecutorMemory)) wanted = memory->bytes;
-  std::set<std::uint64_t> taken;
+  std::set<std::uint64_t> taken;  // one executor on each, unless the application has said how many it wants
   for (const auto& executor : app.executors) {
-    if (executor->phase != Executor::Phase::kGone) taken.insert(executor->worker);
+    if (executor->phase != Executor::Phase::kGone && !app.executorTarget) taken.insert(executor->worker);
   }
   std::vector<Offer> offers;
   for (auto& [id, worker] : s.workers) {
@@ -73,7 +74,8 @@ void startExecutor(State& s, App& app, const Offer& offer) {
          }));
 }
 
-void shareOutTo(State& s, App& app) {
+// Starts at most one on each worker; whether it started any.
+bool startSome(State& s, App& app) {
   std::uint64_t limit = ~0ull;
   if (auto cores = app.conf.find(conf::kCoresMax); cores && *cores > 0) limit = std::uint64_t(*cores);
   std::uint32_t perExecutor = ~0u;
@@ -82,6 +84,7 @@ void shareOutTo(State& s, App& app) {
     if (executor->phase != Executor::Phase::kGone) limit -= std::min<std::uint64_t>(limit, executor->slots);
   }
   auto offers = offersFor(s, app);
+  if (offers.size() > executorsToCome(app)) offers.resize(executorsToCome(app));
   for (bool given = true; given && limit > 0;) {
     given = false;
     for (auto& offer : offers) {
@@ -89,8 +92,15 @@ void shareOutTo(State& s, App& app) {
       ++offer.slots, --limit, given = true;
     }
   }
+  bool any = false;
   for (const auto& offer : offers) {
-    if (offer.slots > 0) startExecutor(s, app, offer);
+    if (offer.slots > 0) startExecutor(s, app, offer), any = true;
+  }
+  return any;
+}
+
+void shareOutTo(State& s, App& app) {
+  while (startSome(s, app) && app.executorTarget) {
   }
   checkReady(s, app, false);
 }

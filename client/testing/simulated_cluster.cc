@@ -200,7 +200,9 @@ SimulatedCluster::SimulatedCluster(SimulatedOptions options)
     own.spillDirectory = options_.spillRoot + "/" + std::to_string(node->id.value);
     std::filesystem::create_directories(own.spillDirectory);
     executor::applySettings(options_.settings, own);
-    node->runtime = std::make_unique<executor::Runtime>(executor::runtimeOptionsOf(own, options_.settings), *options_.code);
+    executor::RuntimeOptions runtime = executor::runtimeOptionsOf(own, options_.settings);
+    runtime.clock = nullptr;  // what is measured would differ from run to run
+    node->runtime = std::make_unique<executor::Runtime>(std::move(runtime), *options_.code);
     node->effects = std::make_unique<ExecutorEffects>(*this, *node);
     node->machine = std::make_unique<executor::Machine>(own, *node->effects, *node->runtime);
     nodes_.push_back(std::move(node));

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -27,6 +29,21 @@ SLUICE_APPLICATION(NeedsArguments, "LEFT RIGHT") { std::printf("%ld\n", args.num
 SLUICE_APPLICATION(PrintsSetting) {
   sluice::Context context;
   std::printf("%s\n", context.setting(args.at(0)).c_str());
+}
+
+// What a file of a shipped archive holds: ReadsArchive NAME FILE [EXPECTED]. Fails if that is something else.
+SLUICE_APPLICATION(ReadsArchive, "NAME FILE [EXPECTED]") {
+  sluice::Context context;
+  std::string name(args.at(0)), file(args.at(1));
+  auto lines = context.range(0, 1, 1, 1).map(sluice::with([](std::int64_t, const std::string& folder, const std::string& path) {
+    std::ifstream in(sluice::Files::get(folder) + "/" + path);
+    std::string line;
+    std::getline(in, line);
+    return line;
+  }, name, file));
+  std::string line = lines.first();
+  if (!args.get(2, "").empty() && line != args.get(2, "")) std::_Exit(9);
+  std::printf("%s\n", line.c_str());
 }
 
 SLUICE_APPLICATION(NeverEnds) {

@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/cluster/program.h"
+#include "tests/streams/archive_maker.h"
 
 namespace sluice::testing {
 namespace {
@@ -75,6 +78,18 @@ TEST(Flags, WordsAfterTheModuleAreTheApplications) {
   EXPECT_EQ(end.error(), "");
   EXPECT_EQ(end.lines, (Words{"[--class]", "[-x]", "[--conf=y]", "[--]", "[a b]"}));
   EXPECT_EQ(end.code, 0);
+}
+
+TEST(Flags, ArchivesReachTasks) {
+  TestFolder own;
+  std::string folder = own.path();
+  std::ofstream(folder + "/data.tar", std::ios::binary) << testing::tarOf({{"words/first", "one\n"}});
+  auto read = [&](const std::string& archives, const std::string& name) {
+    return submit({"--master", "local[1]", "--archives", archives, "--class", "ReadsArchive", library("cli_applications"), name, "words/first"});
+  };
+  EXPECT_EQ(read(folder + "/data.tar", "data.tar").lines, Words{"one"});
+  EXPECT_EQ(read(folder + "/data.tar#words", "words").lines, Words{"one"});
+  expectErrorWith(read(folder + "/none.tar", "none.tar"), 1, {"addArchive: there is no file", "none.tar"});
 }
 
 TEST(Flags, MissingModule) {
@@ -313,6 +328,32 @@ TEST(Cluster, UnwritableWorkDirectory) {
   std::string file = folder.write("file", "x");
   expectError(finish({"sluice-master", "--port", "0", "--work-dir", file + "/work"}), 1, "sluice-master: cannot make the work directory " + file + "/work: Not a directory");
   expectErrorWith(finish({"sluice-worker", "--work-dir", file + "/work", "sluice://127.0.0.1:1"}), 1, {"sluice-worker: cannot make the directory " + file + "/work"});
+}
+
+TEST(Cluster, ArchivesGoToTheDriverWithTheModule) {
+  TestFolder folder;
+  Program master({"sluice-master", "--port", "0", "--work-dir", folder.path("master")});
+  std::string url = master.waitForLine("sluice://");
+  auto submitting = [&](const std::string& archive, const std::string& name) {
+    return std::make_unique<Program>(Words{"sluice-submit", "--master", url, "--deploy-mode", "cluster", "--conf", "sluice.submit.waitAppCompletion=true", "--archives",
+                                           archive, "--class", "ReadsArchive", library("cli_applications"), name, "words/first", "one"},
+                                     std::vector<std::pair<std::string, std::string>>{cache()});
+  };
+  expectErrorWith(submit({"--master", url, "--deploy-mode", "cluster", "--archives", folder.path("none.tar"), "--class", "ReadsArchive", library("cli_applications")}), 2,
+                  {"sluice-submit: cannot read", "none.tar"});
+  auto good = submitting(folder.write("data.tar", testing::tarOf({{"words/first", "one\n"}})) + "#words", "words");
+  auto bad = submitting(folder.write("bad.tar", "this is no archive"), "bad.tar");
+  good->waitForLine("driver-");
+  bad->waitForLine("driver-");
+  std::filesystem::remove(folder.path("data.tar"));  // the driver's machine has its own
+  std::filesystem::remove(folder.path("bad.tar"));
+  Program worker({"sluice-worker", "--cores", "1", "--memory", "512m", "--work-dir", folder.path("worker"), url});
+  EXPECT_EQ(good->wait(), 0) << good->describe();
+  EXPECT_EQ(bad->wait(), 1) << bad->describe();
+  bad->drain();
+  ASSERT_EQ(bad->errors().size(), 1u) << bad->describe();
+  EXPECT_NE(bad->errors()[0].find("FAILED"), std::string::npos) << bad->errors()[0];
+  EXPECT_NE(bad->errors()[0].find("addArchive: bad.tar: it is no archive"), std::string::npos) << bad->errors()[0];
 }
 
 TEST(Cluster, DaemonsEndOnSigterm) {

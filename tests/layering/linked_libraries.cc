@@ -11,8 +11,9 @@ namespace fs = std::filesystem;
 const std::vector<Linked>& linkedLibraries() {
   // libprotobuf.so is the full runtime; messages are LITE.
   static const std::vector<Linked> table = {
-      {"lib/libsluice.so", {"libgrpc", "libgpr", "librocksdb", "libglog", "libprotobuf.so", "libsluice_"}},
+      {"lib/libsluice.so", {"libgrpc", "libgpr", "librocksdb", "libarchive", "libglog", "libprotobuf.so", "libsluice_"}},
       {"lib/libsluice_cluster.so", {"librocksdb", "libglog", "libprotobuf.so", "libsluice_rocksdb"}},
+      {"lib/libsluice_archive.so", {"libgrpc", "libgpr", "librocksdb", "libglog", "libprotobuf", "libabsl", "libsluice"}},
       {"lib/libsluice_rocksdb.so", {"libgrpc", "libgpr", "libglog", "libprotobuf.so", "libsluice_cluster"}},
       {"lib/libsluice_examples.so", {"libgrpc", "libgpr", "librocksdb", "libglog", "libprotobuf", "libabsl", "libsluice_"}},
       {"bin/sluice-master", {"libprotobuf.so", "libsluice_examples"}},

@@ -155,6 +155,31 @@ TEST_F(DriverTest, AfterABrokenSessionEverythingIsAskedAgainUnderItsNumber) {
   EXPECT_EQ(cluster.jobs()[0].captures().broadcasts(0), value.id());
 }
 
+TEST_F(DriverTest, ANewSessionSaysHowManyExecutorsAreWantedFirst) {
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (!e->message.has_scale_executors()) return false;
+    auto [s, scaled] = compose(&proto::Message::mutable_scaled);
+    scaled->set_request(e->message.scale_executors().request()), scaled->set_done(true);
+    if (e->message.scale_executors().end_size() == 0) scaled->set_total(3);
+    cluster.tell(s);
+    return true;
+  };
+  auto submitAgain = [&] {
+    cluster.sent.clear();
+    cluster.driver->onSession(kMasterPeer, false);
+    cluster.driver->onSession(kMasterPeer, true);
+    for (const auto& e : cluster.sent) EXPECT_FALSE(e->message.has_scale_executors());
+    return cluster.sent.at(0)->message.submit();
+  };
+  proto::ScaleExecutors what;
+  what.add_end(7);
+  context.core()->driver().scale(what);
+  EXPECT_FALSE(submitAgain().has_executors()) << "no number was set";
+  what.Clear(), what.set_total(3);
+  context.core()->driver().scale(what);
+  EXPECT_EQ(submitAgain().executors(), 3u);
+}
+
 TEST_F(DriverTest, ALostMasterFailsWhatWaits) {
   cluster.answer = [&](const EnvelopePtr& e) {
     if (!e->message.has_run_job()) return false;
@@ -326,6 +351,30 @@ TEST(DriverStreams, GracefulStopInsideAFunctionIsRefused) {
   ssc.awaitTermination();
   EXPECT_NE(said.find("would wait for itself"), std::string::npos) << said;
   EXPECT_EQ(ssc.getState(), StreamingContextState::kStopped);
+}
+
+TEST(DriverStarts, OneThatIsStartedAgainCountsItsJobsApart) {
+  FakeCluster cluster;
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (!e->message.has_submit()) return false;
+    auto [s, submitted] = compose(&proto::Message::mutable_submitted);
+    submitted->set_app(1), submitted->set_attempt(3);
+    cluster.tell(s);
+    return true;
+  };
+  Context context(localConf());
+  context.emptyRDD<int>().count();
+  EXPECT_EQ(cluster.jobs().at(0).number(), (std::uint64_t(2) << 32) + 1);
+}
+
+TEST(DriverStarts, AContextThatCannotBeMadeHasFailed) {
+  FakeCluster cluster;
+  auto [kind, text] = errorOf([] { Context context(localConf().set("sluice.archives", "/nowhere/a.zip")); });
+  EXPECT_EQ(kind, ErrorKind::kInvalidArgument);
+  ASSERT_TRUE(cluster.sent.back()->message.has_end_app());
+  EXPECT_TRUE(cluster.sent.back()->message.end_app().failed());
+  EXPECT_EQ(cluster.sent.back()->message.end_app().why(), text);
+  EXPECT_NE(text.find("addArchive: there is no file '/nowhere/a.zip'"), std::string::npos) << text;
 }
 
 TEST(Applications, UsageIsShownForAMissingArgument) {

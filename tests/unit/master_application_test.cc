@@ -59,10 +59,11 @@ class Desk : public Effects {
          }));
   }
   proto::Submitted submit(Peer from, std::uint64_t nonce, std::vector<std::string> conf = {}, bool cluster = false, bool supervise = false,
-                          std::uint64_t driver = 0) {
+                          std::uint64_t driver = 0, std::optional<std::uint32_t> executors = {}) {
     tell(from, Fleet::messageOf(&proto::Message::mutable_submit, [&](proto::Submit& submit) {
            submit.set_nonce(nonce), submit.set_name("app"), submit.set_cluster_mode(cluster), submit.set_supervise(supervise), submit.set_driver(driver);
            for (const auto& pair : conf) submit.add_conf(pair);
+           if (executors) submit.set_executors(*executors);
          }));
     auto answers = to(from, proto::Message::kSubmitted);
     return answers.empty() ? proto::Submitted() : answers.back().submitted();
@@ -96,6 +97,14 @@ class Desk : public Effects {
   }
   void waitForEnd(Peer client, const std::string& id) {
     tell(client, Fleet::messageOf(&proto::Message::mutable_status, [&](proto::Status& status) { status.set_id(id), status.set_when_over(true); }));
+  }
+  void listen(Peer driver, bool on) {
+    tell(driver, Fleet::messageOf(&proto::Message::mutable_listen, [&](proto::Listen& listen) { listen.set_app(1), listen.set_on(on); }));
+  }
+  // Whether the executor was told last that somebody listens.
+  bool tellsOfTasks(std::uint64_t executor) const {
+    auto told = to({Role::kExecutor, executor}, proto::Message::kWatchTasks);
+    return !told.empty() && told.back().watch_tasks().listens();
   }
   void driverDown(std::uint64_t worker, std::uint64_t driver, int exit) {
     tell({Role::kWorker, worker}, Fleet::messageOf(&proto::Message::mutable_driver_down, [&](proto::DriverDown& down) {
@@ -372,6 +381,189 @@ TEST(MasterApplication, WhoWaitsForAnEndIsToldOfFailuresAndKills) {
   desk.waitForEnd(client, killed.driver_id());
   desk.tell({Role::kClient, 9}, Fleet::messageOf(&proto::Message::mutable_kill, [&](proto::Kill& kill) { kill.set_id(killed.driver_id()); }));
   EXPECT_EQ(desk.to(client, proto::Message::kStatusReply).back().status_reply().state(), "KILLED");
+}
+
+// ---- How many executors ----
+
+proto::Scaled scale(Desk& desk, std::uint64_t request, const std::function<void(proto::ScaleExecutors&)>& fill) {
+  desk.tell(kDriver, Fleet::messageOf(&proto::Message::mutable_scale_executors, [&](proto::ScaleExecutors& scale) {
+              scale.set_app(1), scale.set_request(request);
+              fill(scale);
+            }));
+  return desk.to(kDriver, proto::Message::kScaled).back().scaled();
+}
+
+std::vector<std::uint64_t> executorsOn(const Desk& desk, std::uint64_t worker) {
+  std::vector<std::uint64_t> ids;
+  for (const auto& order : desk.to({Role::kWorker, worker}, proto::Message::kStartExecutor)) ids.push_back(order.start_executor().executor());
+  return ids;
+}
+
+TEST(MasterApplication, EndsExecutorsForGood) {
+  Desk desk;
+  desk.worker(1, 2), desk.worker(2, 2), desk.worker(3, 2);
+  desk.submit(kDriver, 1);
+  std::uint64_t first = executorsOn(desk, 1)[0];
+  desk.report(1, first);
+  auto scaled = scale(desk, 1, [&](auto& s) { s.add_end(first), s.add_end(12345), s.add_end(first); });
+  EXPECT_TRUE(scaled.done());
+  ASSERT_EQ(scaled.ended_size(), 1);
+  EXPECT_EQ(scaled.ended(0), first);
+  EXPECT_EQ(scaled.total(), 2u);
+  ASSERT_EQ(desk.to({Role::kWorker, 1}, proto::Message::kStopExecutor).size(), 1u);
+  EXPECT_EQ(executorsOn(desk, 1).size(), 1u) << "nobody in its place";
+  desk.worker(4, 2);
+  EXPECT_TRUE(executorsOn(desk, 4).empty()) << "nor later";
+  EXPECT_FALSE(scale(desk, 2, [&](auto& s) { s.add_end(first); }).done()) << "it has gone";
+  // One that is lost, not ended, is replaced.
+  desk.tell({Role::kWorker, 2}, Fleet::messageOf(&proto::Message::mutable_executor_down, [&](proto::ExecutorDown& down) {
+              down.set_executor(executorsOn(desk, 2)[0]), down.set_how("killed by signal 9");
+            }));
+  std::size_t all = 0;
+  for (std::uint64_t worker : {1, 2, 3, 4}) all += executorsOn(desk, worker).size();
+  EXPECT_EQ(all, 4u);
+}
+
+TEST(MasterApplication, StartsAsManyExecutorsAsItIsAskedFor) {
+  Desk desk;
+  desk.worker(1, 4), desk.worker(2, 4);
+  desk.submit(kDriver, 1, {"sluice.executor.cores=1", "sluice.executor.memory=100m"});
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {1}}, {2, {1}}})) << "one on each worker";
+  EXPECT_TRUE(scale(desk, 1, [](auto& s) { s.set_more(3); }).done());
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {1, 1, 1}}, {2, {1, 1}}}));
+  EXPECT_EQ(scale(desk, 1, [](auto& s) { s.set_more(3); }).total(), 5u) << "asked again, it is the same";
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {1, 1, 1}}, {2, {1, 1}}}));
+  EXPECT_EQ(scale(desk, 2, [](auto& s) { s.set_total(4); }).total(), 4u);
+  EXPECT_TRUE(desk.to({Role::kWorker, 1}, proto::Message::kStopExecutor).empty()) << "those that are there stay";
+  EXPECT_TRUE(scale(desk, 3, [](auto& s) { s.set_total(100); }).done());
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {1, 1, 1, 1}}, {2, {1, 1, 1, 1}}})) << "as many as there is room for";
+  desk.worker(3, 2);
+  EXPECT_EQ(desk.ordered(1)[3], (std::vector<std::uint32_t>{1, 1})) << "the rest when there is";
+}
+
+TEST(MasterApplication, EndingExecutorsDoesNotRaiseTheirNumber) {
+  Desk desk;
+  desk.worker(1, 2), desk.worker(2, 2), desk.worker(3, 2);
+  desk.submit(kDriver, 1);
+  EXPECT_EQ(scale(desk, 1, [](auto& s) { s.set_total(1); }).total(), 1u);
+  EXPECT_EQ(scale(desk, 2, [&](auto& s) { s.add_end(executorsOn(desk, 1)[0]); }).total(), 1u) << "two are left, which are more";
+  EXPECT_EQ(scale(desk, 3, [](auto& s) { s.set_total(5); }).total(), 5u);  // three of them are there
+  EXPECT_EQ(scale(desk, 4, [&](auto& s) { s.add_end(executorsOn(desk, 2)[0]); }).total(), 4u);
+}
+
+TEST(MasterApplication, AKillThatEndsNobodySetsNoNumber) {
+  Desk desk;
+  desk.worker(1, 2);
+  desk.submit(kDriver, 1);
+  auto scaled = scale(desk, 1, [](auto& s) { s.add_end(12345); });
+  EXPECT_FALSE(scaled.done());
+  EXPECT_FALSE(scaled.has_total());
+  desk.worker(2, 2);
+  EXPECT_EQ(executorsOn(desk, 2).size(), 1u) << "as many as there is room for";
+}
+
+// A request was carried out, and its session broke before the answer came.
+TEST(MasterApplication, TheNumberThatADriverKnewDoesNotUndoALaterOne) {
+  Desk desk;
+  desk.worker(1, 4), desk.worker(2, 4);
+  desk.submit(kDriver, 1, {"sluice.executor.cores=1", "sluice.executor.memory=100m"});
+  EXPECT_EQ(scale(desk, 1, [](auto& s) { s.set_total(3); }).total(), 3u);
+  EXPECT_EQ(scale(desk, 2, [](auto& s) { s.set_more(2); }).total(), 5u);
+  desk.submit(kDriver, 1, {}, false, false, 0, 3);
+  EXPECT_EQ(scale(desk, 2, [](auto& s) { s.set_more(2); }).total(), 5u);
+  EXPECT_EQ(scale(desk, 3, [](auto& s) { s.set_more(0); }).total(), 5u);
+}
+
+TEST(MasterApplication, ANewMasterKnowsTheNumberBeforeItStartsAny) {
+  Desk desk;
+  desk.submit(kDriver, 1);
+  Desk other;
+  other.machine = std::make_unique<Machine>(other.options, other);
+  other.journal = desk.journal;
+  for (std::size_t i = 0; i < desk.journal.size(); ++i) ASSERT_TRUE(other.machine->replay(i + 1, desk.journal[i]).ok());
+  other.machine->start(other.now);
+  other.sync();
+  other.worker(1, 2), other.worker(2, 2), other.worker(3, 2);
+  other.submit(kDriver, 1, {}, false, false, 0, 1);
+  EXPECT_EQ(executorsOn(other, 1).size() + executorsOn(other, 2).size() + executorsOn(other, 3).size(), 1u);
+}
+
+TEST(MasterApplication, ADriverThatIsStartedAgainCountsApartAndWantsAllThereIs) {
+  Desk desk;
+  desk.worker(1, 2), desk.worker(2, 2);
+  std::uint64_t driver = desk.submit({Role::kClient, 3}, 1, {}, true, true).driver();
+  EXPECT_EQ(desk.submit(kDriver, 9, {}, false, false, driver).attempt(), 1u);
+  scale(desk, 1, [&](auto& s) { s.add_end(executorsOn(desk, 1)[0]); });
+  desk.driverDown(1, driver, 1);
+  desk.advance(1000);
+  EXPECT_EQ(executorsOn(desk, 1).size(), 1u);
+  EXPECT_EQ(desk.submit({Role::kDriver, 2}, 10, {}, false, false, driver).attempt(), 2u);
+  EXPECT_EQ(executorsOn(desk, 1).size(), 2u);
+}
+
+// ---- Who listens ----
+
+TEST(MasterApplication, ListeningEndsWithTheDriverHoweverThatIsHeard) {
+  Desk desk;
+  desk.worker(1, 2);
+  std::uint64_t driver = desk.submit({Role::kClient, 3}, 1, {}, true, true).driver();
+  desk.submit(kDriver, 9, {}, false, false, driver);
+  std::uint64_t executor = executorsOn(desk, 1)[0];
+  desk.report(1, executor);
+  desk.listen(kDriver, true);
+  EXPECT_TRUE(desk.tellsOfTasks(executor));
+  desk.driverDown(1, driver, 1);  // before its session ends
+  EXPECT_FALSE(desk.tellsOfTasks(executor));
+  desk.machine->onSession(kDriver, false, desk.now);
+  desk.advance(1000);
+  Peer next{Role::kDriver, 2};
+  desk.submit(next, 10, {}, false, false, driver);
+  desk.listen(next, true);
+  EXPECT_TRUE(desk.tellsOfTasks(executor));
+  auto told = desk.to(next, proto::Message::kAppEvents);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_TRUE(told[0].app_events().first());
+  ASSERT_EQ(told[0].app_events().events_size(), 1);
+  EXPECT_EQ(told[0].app_events().events(0).executor().executor(), executor);
+}
+
+TEST(MasterApplication, WhoBeginsToListenHearsWhatThereIsEachTime) {
+  Desk desk;
+  desk.submit(kDriver, 1);
+  desk.listen(kDriver, true);
+  auto told = desk.to(kDriver, proto::Message::kAppEvents);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_TRUE(told[0].app_events().first()) << "that there is nobody";
+  EXPECT_EQ(told[0].app_events().events_size(), 0);
+  desk.report(1, 5);
+  desk.listen(kDriver, true);
+  told = desk.to(kDriver, proto::Message::kAppEvents);
+  ASSERT_EQ(told.size(), 3u);
+  EXPECT_FALSE(told[1].app_events().first());
+  EXPECT_TRUE(told[2].app_events().first());
+  EXPECT_EQ(told[2].app_events().events_size(), 1);
+}
+
+TEST(MasterApplication, AnExecutorWithoutASessionHearsLaterThatNobodyListens) {
+  Desk desk;
+  desk.submit(kDriver, 1);
+  desk.report(1, 5);
+  desk.listen(kDriver, true);
+  desk.machine->onSession({Role::kExecutor, 5}, false, desk.now);
+  desk.listen(kDriver, false);
+  EXPECT_TRUE(desk.tellsOfTasks(5)) << "it could not be told";
+  desk.report(1, 5);
+  EXPECT_FALSE(desk.tellsOfTasks(5));
+}
+
+TEST(MasterApplication, WithoutWorkersNobodyStartsExecutors) {
+  Desk desk;
+  desk.submit(kDriver, 1);
+  EXPECT_FALSE(scale(desk, 1, [](auto& s) { s.set_more(1); }).done());
+  desk.worker(1, 2);
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {2}}})) << "it is remembered";
+  desk.worker(2, 2);
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {2}}}));
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ struct Task {
   Status status = Status::kWaiting;
   bool cautious = false;
   std::uint32_t waiting = 0;  // inputs that are not here yet
+  std::int64_t startedMs = 0;  // 0: not yet
   // Of the Launch that asked for it (last): a repair may bring tasks of another template into an instance.
   std::shared_ptr<const Installed> installed;
   std::uint32_t k = 0;

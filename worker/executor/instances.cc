@@ -302,9 +302,10 @@ void Instances::pump() {
   // A few more than there are slots, so that a slot does not wait for the strand.
   while (running_ < control_.options.slots * 2) {
     TaskPtr task = ready_.take();
-    if (!task) return;
+    if (!task) break;
     start(task);
   }
+  tellStarts();
 }
 
 void Instances::start(const TaskPtr& task) {
@@ -314,7 +315,7 @@ void Instances::start(const TaskPtr& task) {
   spec->k = task->k;
   spec->stage = task->stage, spec->partition = task->partition, spec->attempt = task->attempt, spec->whenMs = task->whenMs;
   spec->captures = task->captures;
-  spec->cautious = task->cautious;
+  spec->cautious = task->cautious, spec->measured = listens_;
   spec->template_ = task->installed;
   spec->facts = instance.facts;
   spec->cancelled = instance.cancelled;
@@ -324,6 +325,7 @@ void Instances::start(const TaskPtr& task) {
     return fail(instance, *task, proto::DOMAIN_LOST, (missing.empty() ? "a broadcast value" : inputOf(*task, missing.front())) + " was let go before it was read", {}, missing);
   }
   task->status = Task::Status::kRunning;
+  noteStart(instance, *task);
   ++running_, ++instance.running;
   meetings_.prepare(*task, spec);
   task->spec = spec;
@@ -357,11 +359,11 @@ void Instances::onTaskDone(const TaskSpec& spec, TaskDone& done) {
     return;
   }
   if ((done.end == TaskDone::End::kCancelled || overtaken) && spec.stopped) {
-    return fail(instance, *task, proto::DOMAIN_CANCELLED, "it was killed", {}, {});
+    return fail(instance, *task, proto::DOMAIN_CANCELLED, "it was killed", {}, {}, 0, &done.metrics);
   }
   if (done.end == TaskDone::End::kCancelled) return ended(instance, *task);
   for (ValueId id : done.missing) values_.forget(id);
-  fail(instance, *task, done.domain, std::move(done.message), std::move(done.site), done.missing);
+  fail(instance, *task, done.domain, std::move(done.message), std::move(done.site), done.missing, 0, &done.metrics);
 }
 
 void Instances::finish(Instance& instance, Task& task, TaskDone& done) {
@@ -372,6 +374,7 @@ void Instances::finish(Instance& instance, Task& task, TaskDone& done) {
   proto::Prepared& report = *envelope.message.mutable_prepared();
   report.set_input_records(report.input_records() + done.inputRecords);
   report.set_input_bytes(report.input_bytes() + done.inputBytes);
+  if (listens_) addRecord(task, done.metrics, *report.add_ended());
   for (const TaskDone::Read& read : done.reads) {
     if (instance.id.when_ms() <= 0) break;  // only batches tell
     proto::SourceRead& told = *report.add_reads();
@@ -435,7 +438,7 @@ void Instances::addResult(Instance& instance, const Task& task, TaskDone& done, 
 }
 
 void Instances::fail(Instance& instance, Task& task, proto::Domain domain, std::string message, std::string site,
-                     const std::vector<ValueId>& missing, std::uint64_t asked) {
+                     const std::vector<ValueId>& missing, std::uint64_t asked, const TaskMetrics* metrics) {
   task.status = Task::Status::kFailed;
   auto [envelope, failed] = compose(&proto::Message::mutable_failed);
   *failed->mutable_instance() = instance.id;
@@ -444,6 +447,7 @@ void Instances::fail(Instance& instance, Task& task, proto::Domain domain, std::
   failed->set_attempt(task.attempt);
   failed->set_domain(domain), failed->set_message(std::move(message)), failed->set_site(std::move(site));
   for (ValueId id : missing) setValue(*failed->add_missing(), id, asked != 0 ? asked : control_.options.executor.value);
+  if (listens_) addRecord(task, metrics ? *metrics : TaskMetrics(), *failed->mutable_record());
   instance.told.push_back(envelope);
   control_.send(kMasterPeer, std::move(envelope));
   const Stage& stage = task.view().stages()[task.stage];
@@ -496,7 +500,59 @@ void Instances::tellAgain() {
   }
 }
 
+void Instances::listen(bool on) { listens_ = on; }
+
+proto::TasksStarted& Instances::startsOf(const Instance& instance, std::uint32_t k) {
+  auto same = [&](const auto& envelope) {
+    const auto& starts = envelope->message.tasks_started();
+    return starts.instance().when_ms() == instance.id.when_ms() && starts.instance().stream() == instance.id.stream() && starts.k() == k;
+  };
+  auto it = std::find_if(starts_.begin(), starts_.end(), same);
+  if (it == starts_.end()) {
+    auto [envelope, starts] = compose(&proto::Message::mutable_tasks_started);
+    *starts->mutable_instance() = instance.id;
+    starts->set_k(k), starts->set_executor(control_.options.executor.value);
+    it = starts_.insert(starts_.end(), std::move(envelope));
+  }
+  return *(*it)->message.mutable_tasks_started();
+}
+
+void Instances::noteStart(const Instance& instance, Task& task) {
+  if (!listens_) return;
+  task.startedMs = control_.now.time().milliseconds();
+  addRecord(task, {}, *startsOf(instance, task.k).add_tasks());
+}
+
+// Of an instance that is over: which of its tasks ended here, and that no other has to be waited for.
+void Instances::tellLast(Instance& instance) {
+  sendReport(instance);
+  startsOf(instance, instance.k).set_last(true);
+  tellStarts();
+}
+
+void Instances::tellStarts() {
+  for (auto& envelope : std::exchange(starts_, {})) control_.send(kMasterPeer, std::move(envelope));
+}
+
+void Instances::addRecord(const Task& task, const TaskMetrics& metrics, proto::TaskRecord& record) const {
+  record.set_stage(task.stage), record.set_when_ms(task.whenMs), record.set_partition(task.partition), record.set_attempt(task.attempt);
+  record.set_started_ms(task.startedMs);
+  if (task.status == Task::Status::kRunning) return;
+  record.set_ended_ms(control_.now.time().milliseconds());
+  auto& told = *record.mutable_metrics();
+  told.set_run_us(std::uint64_t(metrics.executorRunTime) * 1000), told.set_result_bytes(std::uint64_t(metrics.resultSize));
+  told.set_memory_spilled(std::uint64_t(metrics.memoryBytesSpilled)), told.set_disk_spilled(std::uint64_t(metrics.diskBytesSpilled));
+  told.set_peak_memory(std::uint64_t(metrics.peakExecutionMemory));
+  told.set_input_records(std::uint64_t(metrics.inputMetrics.recordsRead)), told.set_input_bytes(std::uint64_t(metrics.inputMetrics.bytesRead));
+  told.set_output_records(std::uint64_t(metrics.outputMetrics.recordsWritten)), told.set_output_bytes(std::uint64_t(metrics.outputMetrics.bytesWritten));
+  told.set_shuffle_read_records(std::uint64_t(metrics.shuffleReadMetrics.recordsRead));
+  told.set_shuffle_read_bytes(std::uint64_t(metrics.shuffleReadMetrics.totalBytesRead));
+  told.set_shuffle_written_records(std::uint64_t(metrics.shuffleWriteMetrics.recordsWritten));
+  told.set_shuffle_written_bytes(std::uint64_t(metrics.shuffleWriteMetrics.bytesWritten));
+}
+
 void Instances::watch(bool on) {
+  if (!on && !watched_) return;
   counted_.clear();
   storedTold_ = -1;
   watched_ = on;
@@ -581,6 +637,7 @@ void Instances::cancel(const proto::InstanceId& id, std::uint64_t killAfterMs) {
   auto it = instances_.find(id.when_ms());
   if (it == instances_.end() || id.run() < it->second->id.run()) return;
   Instance& instance = *it->second;
+  if (listens_) tellLast(instance);
   instance.cancelled->store(true, std::memory_order_relaxed);
   if (std::uint32_t running = std::exchange(instance.running, 0); running > 0 && killAfterMs > 0) {
     leaving_[id.when_ms()] = {instance.cancelled, running, killAfterMs};

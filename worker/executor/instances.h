@@ -73,6 +73,8 @@ class Instances {
   // with all there is.
   void watch(bool on);
   void onCountTimer();
+  // While somebody listens, the master is told of the start of each task, and of its end with the message that tells of what it made.
+  void listen(bool on);
 
   bool released(Scope when) const;
   bool uses(const Installed* installed) const;
@@ -99,10 +101,15 @@ class Instances {
   void addResult(Instance& instance, const Task& task, TaskDone& done, Envelope& envelope, proto::Prepared& report);
   // `asked`: the executor that should have had what is missing; 0: this one.
   void fail(Instance& instance, Task& task, proto::Domain domain, std::string message, std::string site, const std::vector<ValueId>& missing,
-            std::uint64_t asked = 0);
+            std::uint64_t asked = 0, const TaskMetrics* metrics = nullptr);
   void ended(Instance& instance, Task& task);
   void left(const TaskSpec& spec);
   void tellCounts();
+  proto::TasksStarted& startsOf(const Instance& instance, std::uint32_t k);
+  void noteStart(const Instance& instance, Task& task);
+  void tellLast(Instance& instance);
+  void tellStarts();
+  void addRecord(const Task& task, const TaskMetrics& metrics, proto::TaskRecord& record) const;
   Envelope& reportOf(Instance& instance, std::uint32_t k);
   void sendReport(Instance& instance);
   void dropTask(Task& task, const TaskPtr& held);
@@ -121,7 +128,8 @@ class Instances {
     std::uint64_t killAfterMs = 0;
   };
   std::map<Scope, Leaving> leaving_;
-  bool watched_ = false;
+  bool watched_ = false, listens_ = false;
+  std::vector<std::shared_ptr<Envelope>> starts_;  // TasksStarted that are being filled
   // Running and done, as told last: by instance, template, stage and time.
   std::map<std::tuple<Scope, std::uint64_t, std::uint32_t, std::int64_t>, std::pair<std::uint32_t, std::uint32_t>> counted_;
   std::int64_t storedTold_ = -1;

@@ -37,6 +37,7 @@ char* LastingBytes::takeFromDisk(std::size_t n) {
   std::size_t size = 0;
   char* at = file_->map(n, size);
   runs_.push_back({at, size, true});
+  onDisk_ += size;
   return at;
 }
 

@@ -25,6 +25,7 @@ class SLUICE_INTERNAL LastingBytes {
   char* take(std::size_t n);
   // They were read, and will hardly be read again: those on disk leave memory (and come back if they are).
   void cool(const char* at);
+  std::uint64_t bytesOnDisk() const { return onDisk_; }
 
  private:
   struct Run {
@@ -35,7 +36,7 @@ class SLUICE_INTERNAL LastingBytes {
   char* takeFromDisk(std::size_t n);
 
   Store& store_;
-  std::uint64_t left_;
+  std::uint64_t left_, onDisk_ = 0;
   std::vector<Run> runs_;
   std::unique_ptr<SpillFile> file_;
 };

@@ -78,7 +78,10 @@ void Machine::State::onMessage(Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kCancelInstance: return instances.cancel(message.cancel_instance().instance(), message.cancel_instance().kill_after_ms());
     case proto::Message::kStopTask: return instances.stopTask(message.stop_task());
     case proto::Message::kBarrierOpen: return meetings.onOpen(message.barrier_open());
-    case proto::Message::kWatchTasks: return instances.watch(message.watch_tasks().on());
+    case proto::Message::kWatchTasks:
+      instances.listen(message.watch_tasks().listens());
+      return instances.watch(message.watch_tasks().on());
+    case proto::Message::kAskStorage: return values.onAskStorage(message.ask_storage());
     case proto::Message::kPublish: return files.onPublish(message.publish());
     case proto::Message::kTakeCheckpoint: return files.onTakeCheckpoint(message.take_checkpoint());
     case proto::Message::kRestore: return files.onRestore(message.restore());

@@ -54,6 +54,7 @@ struct TaskSpec {
   std::uint64_t captures = 0;    // version
   std::uint64_t inputBytes = 0;  // known estimate: for waking helpers
   bool cautious = false;
+  bool measured = false;  // somebody listens
   std::shared_ptr<const Installed> template_;  // plan, captures, epoch
   std::shared_ptr<const Facts> facts;
   std::shared_ptr<const std::atomic<bool>> cancelled;

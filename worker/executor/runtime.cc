@@ -5,6 +5,7 @@
 #include <fstream>
 #include <system_error>
 
+#include "common/archive.h"
 #include "sluice/error.h"
 #include "worker/executor/state_disk.h"
 #include "worker/executor/state_log.h"
@@ -20,7 +21,7 @@ std::uint64_t shareOf(const RuntimeOptions& options) {
 }  // namespace
 
 Runtime::Runtime(RuntimeOptions options, CodeResolver& code)
-    : code_(code), taskShare_(shareOf(options)), openStates_(options.states), store_(options.memoryBytes * 3 / 5, options.spillDirectory) {}
+    : code_(code), taskShare_(shareOf(options)), openStates_(options.states), clock_(options.clock), store_(options.memoryBytes * 3 / 5, options.spillDirectory) {}
 
 Runtime::~Runtime() = default;
 
@@ -56,6 +57,16 @@ std::string Runtime::file(std::uint64_t id, const std::string& name, std::string
   out.close();
   if (!out) throwError(ErrorKind::kUnavailable, "the file " + name + " of Context::addFile cannot be written to " + folder);
   return path = folder + "/" + name;
+}
+
+std::string Runtime::archive(const proto::ShippedFile& file, std::string_view contents) {
+  MutexLock lock(filesMutex_);
+  std::string& path = files_[{file.broadcast(), file.name()}];
+  if (!path.empty()) return path;
+  std::string folder = store_.directory() + "/files/" + std::to_string(file.broadcast()) + "/" + file.name();
+  auto status = unpackArchive(contents, file.archive(), folder, file.archive_bytes());
+  if (!status.ok()) throwError(ErrorKind::kUnavailable, "Files::get: " + std::string(status.message()));
+  return path = folder;
 }
 
 void Runtime::putBroadcast(std::uint64_t id, Bytes value) {

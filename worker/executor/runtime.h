@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "common/mutex.h"
 #include "common/state_db.h"
+#include "sluice/task_metrics.h"
 #include "worker/executor/code.h"
 #include "worker/executor/machine.h"
 #include "worker/executor/resources.h"
@@ -40,6 +41,7 @@ struct TaskDone {
     std::uint64_t records, bytes;
   };
   std::vector<Read> reads;  // of sources that did not say how many records they have
+  TaskMetrics metrics;      // if the task was to be measured
 };
 
 struct RuntimeOptions {
@@ -47,6 +49,7 @@ struct RuntimeOptions {
   std::uint64_t memoryBytes = 512ull << 20;
   std::string spillDirectory;  // exists
   StateDbOpener states;        // of states on disk; null: in memory
+  std::int64_t (*clock)() = nullptr;  // microseconds, by which tasks are measured; null: they seem to take no time
 };
 
 class SLUICE_INTERNAL Runtime {
@@ -64,11 +67,16 @@ class SLUICE_INTERNAL Runtime {
   std::unique_ptr<StateTable> newState(RowsPtr version);
   CodeResolver& code() { return code_; }
   Resources& resources() { return resources_; }
+  // 0 without a clock.
+  std::int64_t microseconds() const { return clock_ ? clock_() : 0; }
   // What one task may hold in its operators' tables, and in segments that it is writing.
   std::uint64_t taskShareBytes() const { return taskShare_; }
 
   // Path of a file with these contents and this name; made once, in the executor's folder. Throws Error(kUnavailable).
   std::string file(std::uint64_t id, const std::string& name, std::string_view contents);
+
+  // Folder of that name with what the archive holds, unpacked once. Throws Error(kUnavailable).
+  std::string archive(const proto::ShippedFile& file, std::string_view contents);
 
   void putBroadcast(std::uint64_t id, Bytes value);
   void dropBroadcast(std::uint64_t id);
@@ -79,6 +87,7 @@ class SLUICE_INTERNAL Runtime {
   CodeResolver& code_;
   const std::uint64_t taskShare_;
   const StateDbOpener openStates_;
+  std::int64_t (*const clock_)();
   Store store_;
   StateTables states_;
   Mutex mutex_;

@@ -36,6 +36,8 @@ class OperatorSpill final : public Spill {
   void write(std::string_view rows) override;
   void rewind() override;
   std::size_t read(char* to, std::size_t n) override;
+  std::uint64_t bytes() const { return file_.size() + pending_.size(); }
+  std::uint64_t bytesOnDisk() const { return file_.size(); }
 
  private:
   void flush();

@@ -109,6 +109,15 @@ bool Store::present(const Rows& rows) {
   return std::none_of(rows.pieces.begin(), rows.pieces.end(), [](const Piece& piece) { return piece.object->gone_; });
 }
 
+void Store::measure(const Rows& rows, std::uint64_t& memory, std::uint64_t& disk) {
+  MutexLock lock(mutex_);
+  for (const Piece& piece : rows.pieces) {
+    const Object& object = *piece.object;
+    if (object.memory_.owner()) memory += object.bytes_;
+    else if (object.file_) disk += object.stored_;
+  }
+}
+
 // Once its file is set an object never moves again, so it is read without the lock.
 Bytes Store::readBack(const Object& object) {
   if (object.read_) {

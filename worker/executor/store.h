@@ -105,6 +105,8 @@ class SLUICE_INTERNAL Store {
   bool pinInMemory(const ObjectPtr& object, Pin& pin);
   // Whether it still can be read.
   bool present(const Rows& rows);
+  // Adds the bytes that it takes in memory and on disk.
+  void measure(const Rows& rows, std::uint64_t& memory, std::uint64_t& disk);
 
   // Bytes that are no object yet: open blocks, segments being written, operators' tables.
   void charge(std::int64_t bytes) { used_.fetch_add(bytes, std::memory_order_relaxed); }

@@ -42,7 +42,7 @@ std::string oneLine(std::string_view text) {
 }  // namespace
 
 TaskRun::TaskRun(const TaskSpec& spec, Runtime& runtime)
-    : spec_(spec), runtime_(runtime), lastingBytes_(runtime.store(), runtime.taskShareBytes() / 4) {
+    : spec_(spec), runtime_(runtime), lastingBytes_(runtime.store(), runtime.taskShareBytes() / 4), begunUs_(runtime.microseconds()) {
   batch_ = Time(spec.whenMs > 0 ? spec.whenMs : 0);
   partition_ = int(spec.partition), attempt_ = int(spec.attempt);
   stage_ = spec.launch ? int(spec.launch->first_stage() + spec.stage) : int(spec.stage);
@@ -70,7 +70,9 @@ TaskDone TaskRun::run() {
   if (std::string cut = takeCutFile(); !cut.empty() && done.end != TaskDone::End::kCancelled) {
     failAfterAll(done, proto::DOMAIN_SYSTEM, cutShort(cut));
   }
+  done_ = &done;
   tellListeners(done);
+  if (spec_.measured) done.metrics = taskMetrics();
   if (done.end == TaskDone::End::kDone) done.updates = std::move(updates_);
   done.inputRecords = records_, done.inputBytes = bytes_;
   done.reads = std::move(reads_);
@@ -209,6 +211,7 @@ NodePart TaskRun::nodePart() const {
 
 bool TaskRun::hold(std::int64_t bytes) {
   held_ += bytes;
+  mostHeld_ = std::max(mostHeld_, held_);
   std::int64_t beyond = std::max<std::int64_t>(held_ - std::int64_t(memoryShare()), 0);
   if (beyond < charged_) store().free(std::uint64_t(charged_ - beyond)), large_ = true;
   else store().charge(beyond - charged_);
@@ -257,6 +260,7 @@ std::string TaskRun::file(std::string_view name) {
   std::string names;
   if (spec_.template_->captures) {
     for (const auto& file : spec_.template_->captures->files()) {
+      if (file.name() == name && !file.archive().empty()) return runtime_.archive(file, broadcast(file.broadcast()));
       if (file.name() == name) return runtime_.file(file.broadcast(), file.name(), broadcast(file.broadcast()));
       names += (names.empty() ? "" : ", ") + file.name();
     }
@@ -271,6 +275,35 @@ void*& TaskRun::local(std::uint64_t key, void (*drop)(void*)) {
   }
   locals_.push_back({key, nullptr, drop});
   return locals_.back().value;
+}
+
+TaskMetrics TaskRun::taskMetrics() const {
+  TaskMetrics metrics;
+  metrics.executorRunTime = (runtime_.microseconds() - begunUs_) / 1000;
+  for (const auto& spill : spills_) metrics.memoryBytesSpilled += std::int64_t(spill->bytes()), metrics.diskBytesSpilled += std::int64_t(spill->bytesOnDisk());
+  metrics.diskBytesSpilled += std::int64_t(lastingBytes_.bytesOnDisk());
+  metrics.peakExecutionMemory = mostHeld_;
+  metrics.inputMetrics = {std::int64_t(bytes_), std::int64_t(records_)};
+  const Stage& stage = plan().view.stages()[spec_.stage];
+  for (const auto& kept : spec_.inputs.kept) {
+    if (!kept.rows || kept.id.node == stage.root) continue;  // its own past
+    metrics.inputMetrics.bytesRead += std::int64_t(kept.rows->bytes), metrics.inputMetrics.recordsRead += std::int64_t(kept.rows->rows);
+  }
+  for (const auto& shuffle : spec_.inputs.shuffles) {
+    for (const RowsPtr& rows : shuffle.maps) {
+      if (!rows) continue;
+      metrics.shuffleReadMetrics.totalBytesRead += std::int64_t(rows->bytes), metrics.shuffleReadMetrics.recordsRead += std::int64_t(rows->rows);
+    }
+  }
+  if (!done_ || done_->end != TaskDone::End::kDone) return metrics;
+  if (done_->segments) {
+    for (const Rows& rows : *done_->segments) {
+      metrics.shuffleWriteMetrics.bytesWritten += std::int64_t(rows.bytes), metrics.shuffleWriteMetrics.recordsWritten += std::int64_t(rows.rows);
+    }
+  }
+  if (!done_->staged.empty()) metrics.outputMetrics = {std::int64_t(done_->outputBytes), std::int64_t(done_->outputRows)};
+  if (done_->rows && stage.sink == Stage::Sink::kOutput) metrics.resultSize = std::int64_t(done_->rows->bytes);
+  return metrics;
 }
 
 void TaskRun::accumulate(std::uint64_t id, std::string_view encoded) { updates_.emplace_back(id, encoded); }

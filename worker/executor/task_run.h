@@ -18,6 +18,7 @@
 namespace sluice::executor {
 
 class FileReader;
+class OperatorSpill;
 class Pipeline;
 class SourceCursor;
 
@@ -71,6 +72,7 @@ class TaskRun final : public TaskContext {
   RowsPtr commitState();
   void*& local(std::uint64_t key, void (*drop)(void*)) override;
   void accumulate(std::uint64_t id, std::string_view encoded) override;
+  TaskMetrics taskMetrics() const override;
 
  private:
   struct Local {
@@ -96,7 +98,7 @@ class TaskRun final : public TaskContext {
   std::list<Local> locals_;  // stable addresses
   std::vector<std::unique_ptr<TaskListener>> onFailure_, onCompletion_;
   std::string why_;  // it failed
-  std::vector<std::unique_ptr<Spill>> spills_;
+  std::vector<std::unique_ptr<OperatorSpill>> spills_;
   std::vector<Bytes> broadcasts_;
   std::vector<std::pair<std::uint64_t, std::string>> updates_;
   std::unique_ptr<StateSession> state_;
@@ -105,8 +107,10 @@ class TaskRun final : public TaskContext {
   SourcePartition from_;
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<Cursor> cursor_;  // outlives the exception that passed through it: an error names its source
-  std::int64_t held_ = 0, charged_ = 0;  // by operators; beyond the share
+  std::int64_t held_ = 0, mostHeld_ = 0, charged_ = 0;  // by operators; beyond the share
   bool large_ = false;  // operators held more than that and gave it back
+  const std::int64_t begunUs_;
+  const TaskDone* done_ = nullptr;  // once its pipeline has ended
   std::size_t failedRecord_ = 0;
   bool failed_ = false;
   std::uint64_t records_ = 0, bytes_ = 0;

@@ -403,6 +403,19 @@ void Values::drop(const TaskPtr& task) {
   remove(blockWaiters_);
 }
 
+void Values::onAskStorage(const proto::AskStorage& ask) const {
+  auto [envelope, storage] = compose(&proto::Message::mutable_storage);
+  storage->set_app(control_.options.app.value), storage->set_request(ask.request()), storage->set_executor(control_.options.executor.value);
+  for (const auto& [id, kept] : kept_) {
+    if (id.whenMs != 0 || kept.copy || !control_.store().present(*kept.rows)) continue;
+    std::uint64_t memory = 0, disk = 0;
+    control_.store().measure(*kept.rows, memory, disk);
+    auto& part = *storage->add_parts();
+    part.set_node(id.node), part.set_partition(id.partition), part.set_memory_bytes(memory), part.set_disk_bytes(disk);
+  }
+  control_.send(kMasterPeer, std::move(envelope));
+}
+
 void Values::report(proto::Report& report) const {
   for (const auto& [id, kept] : kept_) {
     if (kept.copy || !control_.store().present(*kept.rows)) continue;

@@ -62,6 +62,8 @@ class Values {
 
   // Every kept value that was made (or restored) here.
   void report(proto::Report& report) const;
+  // What kept datasets take here, copies that their level asks for included.
+  void onAskStorage(const proto::AskStorage& ask) const;
   // The newest version at or before `whenMs` of a kept node's partition.
   RowsPtr version(std::uint32_t node, std::int64_t whenMs, std::uint32_t partition) const;
 

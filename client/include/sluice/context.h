@@ -16,6 +16,8 @@
 #include "sluice/job_control.h"
 #include "sluice/detail/context_checkpoints.h"
 #include "sluice/detail/context_files.h"
+#include "sluice/detail/context_executors.h"
+#include "sluice/detail/context_listeners.h"
 #include "sluice/rdd.h"
 #include "sluice/status_tracker.h"
 
@@ -36,7 +38,8 @@ SLUICE_EXPORT int exceptionsInFlight() noexcept;
 }  // namespace detail
 
 // Any thread may run actions of its RDDs; the datasets are defined by one thread at a time. Stops with its end.
-class Context : public JobControl<Context>, public ContextInfo<Context>, public detail::RunJobs<Context>, public detail::ContextFiles<Context>, public detail::ContextCheckpoints<Context> {
+class Context : public JobControl<Context>, public ContextInfo<Context>, public detail::RunJobs<Context>, public detail::ContextFiles<Context>, public detail::ContextCheckpoints<Context>,
+                public detail::ContextListeners<Context>, public detail::ContextExecutors<Context> {
  public:
   // Connects to the cluster that sluice.master names. Throws Error: another Context is active, a bad setting, no master to be reached.
   explicit Context(const Conf& conf = {}, CallSite at = CallSite::here()) : core_(detail::openContext(conf, at)), stops_(true) {}

@@ -20,11 +20,25 @@ struct PersistentRDD {
   StorageLevel storageLevel;
 };
 
+// What of a persisted dataset is kept.
+struct RDDStorageInfo {
+  int id = 0;
+  std::string name;  // as PersistentRDD's
+  StorageLevel storageLevel;
+  int numPartitions = 0;        // that it has
+  int numCachedPartitions = 0;  // that are kept somewhere
+  std::int64_t memSize = 0, diskSize = 0;  // bytes, those of copies included
+  bool isCached() const { return numCachedPartitions > 0; }
+};
+
 namespace detail {
 SLUICE_EXPORT Conf confOf(ContextCore& context);
 SLUICE_EXPORT std::int64_t startTimeOf(ContextCore& context);
 SLUICE_EXPORT const char* versionOfEngine();
 SLUICE_EXPORT std::vector<PersistentRDD> persistentRdds(ContextCore& context);
+SLUICE_EXPORT std::vector<RDDStorageInfo> storageInfo(ContextCore& context);
+SLUICE_EXPORT void addArchive(ContextCore& context, std::string_view path, CallSite site);
+SLUICE_EXPORT std::vector<std::string> listArchives(ContextCore& context);
 SLUICE_EXPORT void setLogLevel(std::string_view level);
 SLUICE_EXPORT void addFile(ContextCore& context, std::string_view path, CallSite site);
 SLUICE_EXPORT std::vector<std::string> listFiles(ContextCore& context);
@@ -53,6 +67,9 @@ template <class Self> class ContextInfo {
     return all;
   }
 
+  // Those of them of which something is kept by now, by id; the executors are asked.
+  std::vector<RDDStorageInfo> getRDDStorageInfo() const { return detail::storageInfo(context()); }
+
   // Which lines of the engine's own appear on this process's stderr: ALL, TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF, in whatever case.
   // Starts with INFO. Throws Error(kInvalidArgument) for other words.
   void setLogLevel(std::string_view level) const { detail::setLogLevel(level); }
@@ -60,7 +77,13 @@ template <class Self> class ContextInfo {
   // Ships a file to every executor that runs a job begun afterwards; tasks find it by Files::get(name), name being the last part of the
   // path. Throws Error(kInvalidArgument): there is no such file, it is a directory, or another file of that name was added.
   void addFile(std::string_view path, CallSite at = CallSite::here()) const { detail::addFile(context(), path, at); }
+  // Ships an archive likewise, .zip, .jar, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz or .tar.zst, which each executor unpacks when a task first
+  // asks for it: Files::get(name) is the path of its folder, name being the last part of the path, or what stands behind a # ("a/words.zip#words").
+  // Throws Error(kInvalidArgument), with nothing used of it: it is no such archive or damaged; its entries have absolute names, or lead
+  // out of its folder; it has more than sluice.archives.maxUnpackedSize (10g) unpacked; another file has its name.
+  void addArchive(std::string_view path, CallSite at = CallSite::here()) const { detail::addArchive(context(), path, at); }
   // Paths, as they were added.
+  std::vector<std::string> listArchives() const { return detail::listArchives(context()); }
   std::vector<std::string> listFiles() const { return detail::listFiles(context()); }
 
  private:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sluice/detail/graph.h"
+#include "sluice/stage_info.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -17,14 +18,6 @@ struct JobInfo {
   std::int64_t jobId = 0;
   std::vector<int> stageIds;  // all of its plan, also those whose results were there already; known once it has ended, or while it is watched
   JobExecutionStatus status = JobExecutionStatus::UNKNOWN;
-};
-
-struct StageInfo {
-  int stageId = 0;
-  int currentAttemptId = 0;
-  std::int64_t submissionTime = 0;  // milliseconds since 1970
-  std::string name;                 // "reduceByKey at main.cc:12"
-  int numTasks = 0, numActiveTasks = 0, numCompletedTasks = 0, numFailedTasks = 0;
 };
 
 struct ExecutorInfo {

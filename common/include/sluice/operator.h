@@ -11,6 +11,7 @@
 #include "sluice/abi.h"
 #include "sluice/buffer.h"
 #include "sluice/state_store.h"
+#include "sluice/task_metrics.h"
 #include "sluice/time.h"
 #include "sluice/type_desc.h"
 
@@ -144,6 +145,8 @@ class SLUICE_EXPORT TaskContext {
   virtual BarrierHost* barrierHost() { return nullptr; }
   // Adds an encoded partial value to an accumulator; counted once per partition when the task's result is.
   virtual void accumulate(std::uint64_t id, std::string_view encoded) = 0;
+  // What it has done up to now; in listeners, all of it. Sources count when they have been read.
+  virtual TaskMetrics taskMetrics() const { return {}; }
 
  protected:
   Time batch_;
