@@ -98,6 +98,37 @@ TEST_F(TwoExecutors, WhatWasPushedIsKeptAndPushedAgain) {
   EXPECT_EQ(counts(fleet), kExpected);
 }
 
+// Below a dataset that is persisted exchanges last longer than their job, and the next one may be of other members.
+TEST(ExecutorMachine, AMapThatIsMadeAgainIsPushedToTheMembersOfItsLaunch) {
+  Fleet fleet(2);
+  PlanMaker plan;
+  auto& counted = wordCount(plan, kTexts, true, 1);
+  counted.mutable_keep()->set_keep(true);
+  plan.output(counted, proto::OUTPUT_RESULTS);
+  fleet.install(plan, 2);
+  auto makeMaps = [&](std::int64_t job, std::uint64_t epoch) {
+    auto [envelope, launch] = fleet.launch(job);
+    launch->set_epoch(epoch);
+    for (std::uint32_t p = 0; p < 3; ++p) Fleet::addTask(*launch, 0, 0, p);
+    fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+    int made = 0;
+    while (fleet.runTask(fleet.at(1))) ++made;
+    EXPECT_EQ(made, 3);
+  };
+  makeMaps(-1, 1);
+  EXPECT_TRUE(fleet.wire.empty()) << "the reducer is here";
+  auto [envelope, install] = compose(&proto::Message::mutable_install);
+  install->set_template_hash(7);
+  *install->mutable_captures() = plan.captures();
+  install->mutable_captures()->set_version(1);
+  *install->mutable_epoch() = fleet.epoch(2);
+  install->mutable_epoch()->set_epoch(2);
+  install->mutable_epoch()->mutable_members()->DeleteSubrange(0, 1);
+  fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  makeMaps(-2, 2);
+  EXPECT_EQ(fleet.wire.size(), 3u);
+}
+
 TEST_F(TwoExecutors, RepeatedAndReleasedLaunchesAreIgnored) {
   launchMaps();
   launchMaps();

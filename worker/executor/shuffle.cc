@@ -81,8 +81,9 @@ absl::InlinedVector<std::uint64_t, 1> Shuffle::targets(const State& state, const
 void Shuffle::finished(ExchangeKey key, Scope scope, std::uint32_t map, std::uint32_t attempt, bool broadcast,
                        std::shared_ptr<const proto::Epoch> epoch, std::shared_ptr<const std::vector<Rows>> segments) {
   State& state = this->state(key, scope);
-  auto [it, fresh] = state.own.try_emplace(map, Own{attempt, broadcast, std::move(epoch), std::move(segments)});
-  if (!fresh) return;
+  // What is there is as good, but who reads it may be elsewhere by now.
+  auto [it, fresh] = state.own.try_emplace(map, Own{attempt, broadcast, epoch, std::move(segments)});
+  it->second.epoch = std::move(epoch);
   const Own& own = it->second;
   std::map<std::uint64_t, std::vector<std::uint32_t>> remote;
   for (std::uint32_t reducer = 0; reducer < own.segments->size(); ++reducer) {
