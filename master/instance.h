@@ -49,7 +49,12 @@ struct Instance {
   std::uint32_t k = 0;        // of the next Launch
   std::vector<RunPtr> own;    // by stage, at whenMs
   std::vector<RunPtr> used;   // every run that a pass of it looked at
-  std::vector<std::pair<std::shared_ptr<Template>, std::shared_ptr<Placement>>> launches;  // by k
+  struct Sent {
+    std::shared_ptr<Template> plan;
+    std::shared_ptr<const proto::Captures> captures;
+    std::shared_ptr<Placement> placement;
+  };
+  std::vector<Sent> launches;  // by k
   std::vector<std::pair<Run*, std::uint32_t>> blocked;  // parts in kPlaced
   std::vector<Retry> retries;
   std::vector<std::pair<std::uint32_t, EnvelopePtr>> sent;  // Launches, for a new session of the executor

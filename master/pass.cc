@@ -74,18 +74,19 @@ void Pass::run() {
 
 // ---- finding what is missing ----
 
-// Older batches of a driver-planned stream are made by the plans of their own.
-std::shared_ptr<Template> Pass::planAt(const std::shared_ptr<Template>& plan, std::int64_t whenMs) const {
-  if (whenMs <= 0 || whenMs == in_.whenMs || !stream_ || !stream_->record) return plan;
+// Batches of a stream that the driver plans are made by the plans of their own, with what their functions held then; null: of another.
+const BatchRecord* Pass::plannedAt(std::int64_t whenMs) const {
+  if (whenMs <= 0 || !stream_ || !stream_->record) return nullptr;
   auto batch = stream_->record->batches.find(whenMs);
-  if (batch == stream_->record->batches.end() || !batch->second.plan) return plan;
-  auto found = app_.templates.find(batch->second.plan->template_hash());
-  return found == app_.templates.end() ? plan : found->second;
+  return batch == stream_->record->batches.end() || !batch->second.plan ? nullptr : &batch->second;
 }
 
 RunPtr Pass::makeRun(const std::shared_ptr<Template>& plan, const Stage& stage, std::int64_t whenMs) {
   auto run = std::make_shared<Run>();
   run->plan = plan, run->stage = stage.index, run->whenMs = whenMs;
+  if (const BatchRecord* batch = plannedAt(whenMs); batch && batch->plan->template_hash() == plan->hash()) {
+    run->captures = whenMs == in_.whenMs ? in_.captures : std::make_shared<const proto::Captures>(batch->allocated.captures());
+  }
   run->begun = stream_ && whenMs > 0 && whenMs <= stream_->recalledMs;
   const Facts& facts = *in_.facts;
   if (plan->timeless) {
@@ -120,7 +121,11 @@ Run* Pass::runOf(const std::shared_ptr<Template>& readerPlan, const Stage& reade
     bool keep = readerStage.sink == Stage::Sink::kKeep;
     run = keep ? app_.values.keep(readerStage.root, whenMs) : app_.values.exchange(readerStage.exchange, whenMs);
     if (!run) {
-      auto plan = planAt(readerPlan, whenMs);
+      std::shared_ptr<Template> plan = readerPlan;
+      if (const BatchRecord* batch = whenMs == in_.whenMs ? nullptr : plannedAt(whenMs)) {
+        auto found = app_.templates.find(batch->plan->template_hash());
+        plan = found != app_.templates.end() ? found->second : templateOf(app_, batch->plan, std::make_shared<proto::Captures>(batch->allocated.captures()));
+      }
       const Stage* stage = keep ? plan->view.keepStage(readerStage.root) : plan->view.exchangeStage(readerStage.exchange);
       run = stage ? makeRun(plan, *stage, whenMs) : makeRun(readerPlan, readerStage, whenMs);
       if (keep) app_.values.addKeep(readerStage.root, run);
@@ -399,7 +404,7 @@ bool Pass::placeAll(Run& run) {
     if (exchange->hadParts || !exchange->also.empty()) return false;
     if (!exchange->traits().broadcast && exchange->reducers != places.at) return false;
   }
-  Group& group = this->group(run.plan, false);
+  Group& group = this->group(run, false);
   if (std::find(group.whens.begin(), group.whens.end(), run.whenMs) == group.whens.end()) group.whens.push_back(run.whenMs);
   const auto& members = in_.placement->members();
   for (std::size_t m = 0; m < members.size(); ++m) {
@@ -499,11 +504,12 @@ void Pass::launchBlocked() {
 
 // ---- launching ----
 
-Pass::Group& Pass::group(const std::shared_ptr<Template>& plan, bool cautious) {
+Pass::Group& Pass::group(const Run& run, bool cautious) {
+  const auto& captures = run.captures ? run.captures : run.plan == in_.plan ? in_.captures : run.plan->captures;
   for (auto& group : groups_) {
-    if (group.plan == plan && group.cautious == cautious) return group;
+    if (group.plan == run.plan && group.captures == captures && group.cautious == cautious) return group;
   }
-  groups_.push_back({plan, cautious, std::vector<Outgoing>(app_.executors.size()), {}, {}});
+  groups_.push_back({run.plan, captures, cautious, std::vector<Outgoing>(app_.executors.size()), {}, {}});
   return groups_.back();
 }
 
@@ -558,7 +564,7 @@ void Pass::launch(Run& run, std::uint32_t partition, const Reads& reads, std::ui
   if (!in_.retries.empty()) {
     if (const auto* retry = retryOf(in_, run, partition)) cautious = retry->cautious;
   }
-  Group& group = this->group(run.plan, cautious);
+  Group& group = this->group(run, cautious);
   proto::Launch& launch = launchTo(group, part.at);
   auto* tasks = launch.mutable_tasks();
   tasks->add_stage(run.stage), tasks->add_when_ms(run.whenMs), tasks->add_partition(partition), tasks->add_attempt(++part.attempt);
@@ -600,7 +606,7 @@ void Pass::tellMoved() {
       }
     }
     if (run->reread.empty()) continue;
-    Group& holders = group(run->plan, false);
+    Group& holders = group(*run, false);
     for (const Part& part : run->parts) {
       if ((part.state == PartState::kLaunched || part.state == PartState::kDone) && app_.isUp(part.at)) launchTo(holders, part.at);
     }
@@ -643,9 +649,8 @@ void Pass::send() {
     s_.send(app_.executors[at]->peer(), envelope);
   }
   for (Group& group : groups_) {
-    const auto& captures = group.plan == in_.plan ? in_.captures : group.plan->captures;
     proto::Launch common;
-    common.set_captures_version(captures ? captures->version() : 0);
+    common.set_captures_version(group.captures ? group.captures->version() : 0);
     if (stream_ && stream_->record) {
       common.set_decided_ms(stream_->record->decidedMs);
       for (const auto& entry : stream_->record->retained) {
@@ -665,18 +670,18 @@ void Pass::send() {
         count->set_node(reach.node), count->set_when_ms(at), count->set_partitions(found->second);
       }
     }
-    in_.launches.emplace_back(group.plan, in_.placement);
+    in_.launches.push_back({group.plan, group.captures, in_.placement});
     std::sort(group.executors.begin(), group.executors.end());
     if (group.plan->copies) {  // whoever is not in a plan has no session with those who are
       for (std::uint32_t index : in_.placement->members()) {
-        if (app_.isUp(index)) install(s_, app_, *app_.executors[index], *group.plan, captures, *in_.placement);
+        if (app_.isUp(index)) install(s_, app_, *app_.executors[index], *group.plan, group.captures, *in_.placement);
       }
     }
     if (app_.listening.on) tellLaunches(group);
     std::uint32_t k = in_.k++;
     for (std::uint32_t index : group.executors) {
       Executor& executor = *app_.executors[index];
-      install(s_, app_, executor, *group.plan, captures, *in_.placement);
+      install(s_, app_, executor, *group.plan, group.captures, *in_.placement);
       Outgoing& out = group.byExecutor[index];
       s_.measures.tasksLaunched.add(std::uint64_t(out.launch->tasks().stage_size()));
       fill(*out.launch, group, common, k);

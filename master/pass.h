@@ -23,6 +23,7 @@ class Pass {
   // Launches differ by template (older batches of a driver-planned stream have plans of their own) and by caution.
   struct Group {
     std::shared_ptr<Template> plan;
+    std::shared_ptr<const proto::Captures> captures;
     bool cautious = false;
     std::vector<Outgoing> byExecutor;
     std::vector<std::uint32_t> executors;  // that have one
@@ -37,7 +38,7 @@ class Pass {
   // Finding what is missing.
   Run* runOf(const std::shared_ptr<Template>& plan, const Stage& stage, std::int64_t whenMs);
   RunPtr makeRun(const std::shared_ptr<Template>& plan, const Stage& stage, std::int64_t whenMs);
-  std::shared_ptr<Template> planAt(const std::shared_ptr<Template>& plan, std::int64_t whenMs) const;
+  const BatchRecord* plannedAt(std::int64_t whenMs) const;
   const TaskReads& alignedReads(Run& run);
   const Reads& resolve(const Run& run, const TaskReads& reads);
   void begin(Run& run);
@@ -72,7 +73,7 @@ class Pass {
   void launchBlocked();
   void addInputs(proto::Launch& launch, const ValueId& source);
   const proto::InputList* inputsOf(const ValueId& source) const;
-  Group& group(const std::shared_ptr<Template>& plan, bool cautious);
+  Group& group(const Run& run, bool cautious);
   proto::Launch& launchTo(Group& group, std::uint32_t executor);
   void tellMoved();
   void tellLaunches(const Group& group);

@@ -15,7 +15,7 @@ constexpr std::uint8_t kLostLimit = 64;  // times that inputs of one task are re
 
 // Where the Prepared or Failed of a Launch's task points to.
 RunPtr runOf(App& app, Instance& in, std::uint32_t k, std::uint32_t stageIndex, std::int64_t whenMs) {
-  const auto& plan = k < in.launches.size() ? in.launches[k].first : in.plan;
+  const auto& plan = k < in.launches.size() ? in.launches[k].plan : in.plan;
   if (stageIndex >= plan->view.stages().size()) return nullptr;
   if (plan == in.plan && whenMs == in.whenMs && in.own[stageIndex]) return in.own[stageIndex];
   const Stage& stage = plan->view.stages()[stageIndex];
@@ -387,8 +387,8 @@ void resendTo(State& s, App& app, std::uint32_t index) {
     for (std::size_t i = 0; i < in->sent.size(); ++i) {
       auto [at, envelope] = in->sent[i];
       if (at != index) continue;
-      const auto& [plan, placement] = in->launches[envelope->message.launch().k()];
-      install(s, app, executor, *plan, plan == in->plan ? in->captures : plan->captures, *placement);
+      const auto& [plan, captures, placement] = in->launches[envelope->message.launch().k()];
+      install(s, app, executor, *plan, captures, *placement);
       s.resend(executor.peer(), envelope);
     }
   }

@@ -47,6 +47,7 @@ struct Gang {
 
 struct Run {
   std::shared_ptr<Template> plan;
+  std::shared_ptr<const proto::Captures> captures;  // of its batch, in a stream that the driver plans; else null: those of who makes it
   std::uint32_t stage = 0;
   std::int64_t whenMs = 0;  // the time the stage runs at
   std::vector<Part> parts;

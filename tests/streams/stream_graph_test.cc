@@ -109,6 +109,23 @@ TEST(StreamGraph, TransformThatReturnsNothing) {
   EXPECT_NE(error.find("the function returned no RDD; return an empty one (context.emptyRDD)"), std::string::npos) << error;
 }
 
+// What is lost of an older batch is made again with what the function held then, not with what it held last.
+TEST(StreamGraph, WhatTransformMadeIsMadeAgainAsItWas) {
+  for (Shape shape : {Shape::kSimulated, Shape::kInProcess}) {
+    SCOPED_TRACE(nameOf(shape));
+    Cluster cluster(shape);
+    auto in = cluster.input<int>({partitions<int>({{1}, {2}, {3}, {4}}), {5}, {6}, {7}});
+    auto marked = in.transform([batch = 0](const RDD<int>& rdd, Time) mutable {
+      return rdd.map(sluice::with([](int x, int batch) { return batch * 100 + x; }, ++batch));
+    });
+    auto window = cluster.collect(marked.window(Seconds(4)));
+    cluster.runBatches(3);
+    cluster.kill(1);
+    cluster.runBatches(1);
+    EXPECT_EQ(sorted(window->at(3).records()), (std::vector<int>{101, 102, 103, 104, 205, 306, 407}));
+  }
+}
+
 TEST(StreamGraph, TransformWith) {
   using Texts = std::vector<std::string>;
   for (Shape shape : kShapes) {
