@@ -1,13 +1,13 @@
 // What happens to an application, for those who want to know: Context::addListener (Spark's addSparkListener). Times are milliseconds since
 // 1970 by the master's clock. What happens to streams is told to StreamingListeners (sluice/streaming_listener.h); each batch is a job here.
 //
+//   #include <sluice/listener.h>
 //   struct Durations : sluice::SluiceListener {
 //     void onStageCompleted(const sluice::SluiceListenerStageCompleted& e) override {
-//       const auto& stage = e.stageInfo;
-//       std::fprintf(stderr, "%s: %lld ms\n", stage.name.c_str(), (long long)(*stage.completionTime - stage.submissionTime));
+//       std::fprintf(stderr, "%s: %lld ms\n", e.stageInfo.name.c_str(), (long long)(*e.stageInfo.completionTime - e.stageInfo.submissionTime));
 //     }
 //   };
-//   context.addListener(std::make_shared<Durations>());
+// and context.addListener(std::make_shared<Durations>()).
 #pragma once
 #include <cstdint>
 #include <map>
