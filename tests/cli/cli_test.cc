@@ -274,7 +274,7 @@ TEST(Application, TheSecondSignalEndsItNow) {
 }
 
 TEST(Application, TheFirstSignalDoesNotLetItFinishIfTheSettingsSaySo) {
-  SlowStream stream("600", {"--conf", "sluice.streaming.stopGracefullyOnShutdown=false"});
+  SlowStream stream("2500", {"--conf", "sluice.streaming.stopGracefullyOnShutdown=false"});
   stream.driver.signal(SIGTERM);
   EXPECT_EQ(stream.driver.wait(), 0) << stream.driver.describe();
   EXPECT_FALSE(stream.said("seen 100")) << stream.driver.describe();
