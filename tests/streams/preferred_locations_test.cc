@@ -56,6 +56,7 @@ TEST(PreferredLocations, AskedOfNoPartitionAreAnError) {
 
 TEST(PreferredLocations, OfAStateAreNone) {
   Cluster cluster(Shape::kLocal1);
+  cluster.streaming().checkpoint(testing::temporaryDirectory());
   auto pairs = cluster.context().parallelize(std::vector<std::pair<int, int>>{{1, 10}}, 1);
   auto state = cluster.streaming().constantStream(pairs).updateStateByKey([](const std::vector<int>& added, const std::optional<int>& sum) {
     return std::optional(sum.value_or(0) + int(added.size()));

@@ -130,18 +130,20 @@ bool comes(std::counting_semaphore<>& what) { return what.try_acquire_for(std::c
 
 TEST(SlotThreads, WhatATaskAddsBeforeItWaitsIsRunByOthers) {
   Events events;
-  std::counting_semaphore<> ran(0), done(0);
+  std::counting_semaphore<> polled(0), ran(0), done(0);
   {
     SlotThreads threads(2, [&] { return events.poll(); });
     events.push([&] {
       threads.add([&] {
+        EXPECT_TRUE(comes(polled));  // another thread polls, and does not look at the queue
         threads.aboutToWait();
         threads.add([&] { ran.release(); });
         EXPECT_TRUE(comes(ran)) << "nobody was woken for it";
         done.release();
       });
     });
-    EXPECT_TRUE(done.try_acquire_for(std::chrono::seconds(20)));
+    events.push([&] { polled.release(); });
+    EXPECT_TRUE(done.try_acquire_for(std::chrono::seconds(30)));
     events.close();
   }
 }
