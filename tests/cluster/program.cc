@@ -90,12 +90,14 @@ int Program::wait() {
   }
   if (n == 0) throw std::runtime_error("it did not end in time" + describe());
   process_.killGroup();
-  return code_ = exitCode(process_.wait());
+  code_ = exitCode(process_.wait());
+  drain();  // what it said last may still be on its way
+  return code_;
 }
 
 void Program::drain() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return open_ == 0; });
+  if (!changed_.wait_for(lock, kPatience, [this] { return open_ == 0; })) throw std::runtime_error(arguments_[0] + " has ended, and others go on writing for it");
 }
 
 std::vector<std::string> Program::lines() const {

@@ -2,17 +2,15 @@
 // can wait for each other and exchange texts, and if one fails all are tried again.
 //
 //   #include <sluice/barrier_task_context.h>
-//   std::vector<long> train(const sluice::RDD<double>& samples) {
-//     return samples.barrier().mapPartitions([](auto& mine) {
-//       auto task = sluice::BarrierTaskContext::get();
-//       long count = 0;
-//       for (double x : mine) count += x > 0;
-//       long all = 0;
-//       for (const auto& text : task.allGather(std::to_string(count))) all += std::stol(text);
-//       task.barrier();
-//       return std::vector<long>{all};
-//     }).collect();
-//   }
+//   auto samples = context.parallelize(std::vector<double>{0.5, -1, 2}, 2);
+//   auto positive = samples.barrier().mapPartitions([](auto& mine) {
+//     auto task = sluice::BarrierTaskContext::get();
+//     long count = 0, all = 0;
+//     for (double x : mine) count += x > 0;
+//     for (const auto& text : task.allGather(std::to_string(count))) all += std::stol(text);
+//     task.barrier();
+//     return std::vector<long>{all};
+//   });
 //
 // Every task has to make the same calls in the same order. A stage that needs more slots than the application has, or is being given, fails at once.
 // Within the stage nothing may change the partitions or take only some of them (union, coalesce, first, take …), nor may two barriers meet (zip);
