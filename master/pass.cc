@@ -85,7 +85,9 @@ RunPtr Pass::makeRun(const std::shared_ptr<Template>& plan, const Stage& stage, 
   auto run = std::make_shared<Run>();
   run->plan = plan, run->stage = stage.index, run->whenMs = whenMs;
   if (const BatchRecord* batch = plannedAt(whenMs); batch && batch->plan->template_hash() == plan->hash()) {
-    run->captures = whenMs == in_.whenMs ? in_.captures : std::make_shared<const proto::Captures>(batch->allocated.captures());
+    auto& older = captures_[whenMs];  // one for all runs of a batch, which are launched together
+    if (whenMs != in_.whenMs && !older) older = std::make_shared<const proto::Captures>(batch->allocated.captures());
+    run->captures = whenMs == in_.whenMs ? in_.captures : older;
   }
   run->begun = stream_ && whenMs > 0 && whenMs <= stream_->recalledMs;
   const Facts& facts = *in_.facts;

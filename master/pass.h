@@ -1,6 +1,7 @@
 // One look over an instance: from what is wanted back to what is present, then places and Launches for what is missing between.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <utility>
@@ -97,6 +98,7 @@ class Pass {
   std::vector<proto::Route> moved_;
   std::vector<std::pair<std::uint32_t, std::shared_ptr<Envelope>>> restores_;
   Reads resolved_;
+  std::map<std::int64_t, std::shared_ptr<const proto::Captures>> captures_;  // of older batches
 };
 
 }  // namespace sluice::master

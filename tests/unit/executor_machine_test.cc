@@ -100,7 +100,7 @@ TEST_F(TwoExecutors, WhatWasPushedIsKeptAndPushedAgain) {
 
 // Below a dataset that is persisted exchanges last longer than their job, and the next one may be of other members.
 TEST(ExecutorMachine, AMapThatIsMadeAgainIsPushedToTheMembersOfItsLaunch) {
-  Fleet fleet(2);
+  Fleet fleet(3);
   PlanMaker plan;
   auto& counted = wordCount(plan, kTexts, true, 1);
   counted.mutable_keep()->set_keep(true);
@@ -117,16 +117,60 @@ TEST(ExecutorMachine, AMapThatIsMadeAgainIsPushedToTheMembersOfItsLaunch) {
   };
   makeMaps(-1, 1);
   EXPECT_TRUE(fleet.wire.empty()) << "the reducer is here";
+  auto [moving, moved] = fleet.launch(-1, 1);
+  auto& route = *moved->add_moved();
+  route.set_node(5), route.set_when_ms(0), route.set_partition(0), route.set_executor(2);
+  fleet.at(1).machine->onMessage(kMasterPeer, moving, fleet.now);
+  EXPECT_EQ(std::exchange(fleet.wire, {}).size(), 3u);
   auto [envelope, install] = compose(&proto::Message::mutable_install);
   install->set_template_hash(7);
   *install->mutable_captures() = plan.captures();
   install->mutable_captures()->set_version(1);
   *install->mutable_epoch() = fleet.epoch(2);
   install->mutable_epoch()->set_epoch(2);
-  install->mutable_epoch()->mutable_members()->DeleteSubrange(0, 1);
+  install->mutable_epoch()->mutable_members()->DeleteSubrange(0, 2);
   fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
   makeMaps(-2, 2);
-  EXPECT_EQ(fleet.wire.size(), 3u);
+  ASSERT_EQ(fleet.wire.size(), 3u);
+  for (const auto& [from, to, push] : fleet.wire) EXPECT_EQ(to, 3u);
+}
+
+// A push that waits for room is for some reducers; more of them come to the same executor meanwhile.
+TEST(ExecutorMachine, ReducersThatComeLaterDoNotTakeThePlaceOfOthers) {
+  constexpr std::uint32_t kReducers = 4;
+  Fleet fleet(2);
+  std::string text;
+  for (int i = 0; i < 400'000; ++i) text += std::to_string(i) + "-a-long-word-of-its-own\n";
+  PlanMaker plan;
+  plan.output(wordCount(plan, {text}, true, kReducers), proto::OUTPUT_RESULTS);
+  fleet.install(plan, kReducers);
+  auto epoch = fleet.epoch(kReducers);
+  auto moveAllTo2 = [&](proto::Launch& launch) {
+    for (std::uint32_t r = 0; r < kReducers; ++r) {
+      if (epoch.members(int(placeOf(epoch, r, kReducers))).executor() == 2) continue;
+      auto& route = *launch.add_moved();
+      route.set_node(5), route.set_when_ms(-1), route.set_partition(r), route.set_executor(2);
+    }
+    EXPECT_GT(launch.moved_size(), 0);
+    EXPECT_LT(launch.moved_size(), int(kReducers));
+  };
+  auto [maps, mapLaunch] = fleet.launch(-1);
+  Fleet::addTask(*mapLaunch, 0, -1, 0);
+  fleet.at(1).machine->onMessage(kMasterPeer, maps, fleet.now);
+  while (fleet.runTask(fleet.at(1)) || fleet.runWork(fleet.at(1))) {
+  }
+  ASSERT_TRUE(fleet.deliverOne());
+  auto [moving, moved] = fleet.launch(-1, 1);
+  moveAllTo2(*moved);
+  fleet.at(1).machine->onMessage(kMasterPeer, moving, fleet.now);
+  auto [reduces, reduceLaunch] = fleet.launch(-1);
+  moveAllTo2(*reduceLaunch);
+  for (std::uint32_t r = 0; r < kReducers; ++r) Fleet::addTask(*reduceLaunch, 1, -1, r);
+  fleet.at(2).machine->onMessage(kMasterPeer, reduces, fleet.now);
+  fleet.settle();
+  std::size_t done = 0;
+  for (const auto& envelope : fleet.ofKind(proto::Message::kPrepared)) done += std::size_t(envelope->message.prepared().results_size());
+  EXPECT_EQ(done, kReducers);
 }
 
 TEST_F(TwoExecutors, RepeatedAndReleasedLaunchesAreIgnored) {

@@ -86,7 +86,7 @@ void Instances::moveReducers(Instance& instance, const proto::Launch& launch) {
       routes[{exchange, route.when_ms()}].emplace_back(one ? 0 : route.partition(), route.executor());
     }
   }
-  for (const auto& [key, moved] : routes) shuffle_.move(key, instance.id.when_ms(), moved);
+  for (const auto& [key, moved] : routes) shuffle_.move(key, instance.id.when_ms(), launch.epoch(), moved);
 }
 
 void Instances::onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Installed> installed) {

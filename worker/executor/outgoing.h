@@ -20,15 +20,14 @@ class Outgoing : public std::enable_shared_from_this<Outgoing> {
 
   // Ends with the session, too: whoever needs it asks again in the next.
   static std::shared_ptr<Outgoing> start(Control& control, Peer to, std::vector<Entry> entries, Emit emit, Gone gone);
-  const std::vector<Entry>& entries() const { return entries_; }
   void cancel() { cancelled_ = true; }
-  bool finished() const { return finished_; }
+  // Nothing more will be sent: all was, or it was cancelled, or its session ended.
+  bool over() const { return cancelled_ || finished_ || control_.lanes.session(to_) != session_; }
   void step();  // Lanes', too
 
  private:
   Outgoing(Control& control, Peer to, std::vector<Entry> entries, Emit emit, Gone gone)
       : control_(control), to_(to), session_(control.lanes.session(to)), entries_(std::move(entries)), emit_(std::move(emit)), gone_(std::move(gone)) {}
-  bool over() const { return cancelled_ || finished_ || control_.lanes.session(to_) != session_; }
   void load(std::size_t first, std::size_t count, std::uint64_t size);
 
   Control& control_;

@@ -67,7 +67,7 @@ bool Shuffle::has(ExchangeKey key, std::uint32_t map) const {
 
 absl::InlinedVector<std::uint64_t, 1> Shuffle::targets(const State& state, const Own& own, std::uint32_t reducer) const {
   absl::InlinedVector<std::uint64_t, 1> found;
-  if (auto it = state.moved.find(reducer); it != state.moved.end()) found = it->second;
+  if (auto it = state.moved.find(reducer); it != state.moved.end() && it->second.epoch >= own.epoch->epoch()) found = it->second.to;
   if (own.broadcast) {
     for (const auto& member : own.epoch->members()) {
       if (std::find(found.begin(), found.end(), member.executor()) == found.end()) found.push_back(member.executor());
@@ -83,7 +83,7 @@ void Shuffle::finished(ExchangeKey key, Scope scope, std::uint32_t map, std::uin
   State& state = this->state(key, scope);
   // What is there is as good, but who reads it may be elsewhere by now.
   auto [it, fresh] = state.own.try_emplace(map, Own{attempt, broadcast, epoch, std::move(segments)});
-  it->second.epoch = std::move(epoch);
+  if (epoch->epoch() > it->second.epoch->epoch()) it->second.epoch = std::move(epoch);
   const Own& own = it->second;
   std::map<std::uint64_t, std::vector<std::uint32_t>> remote;
   for (std::uint32_t reducer = 0; reducer < own.segments->size(); ++reducer) {
@@ -99,7 +99,18 @@ void Shuffle::finished(ExchangeKey key, Scope scope, std::uint32_t map, std::uin
 }
 
 void Shuffle::push(std::uint64_t executor, ExchangeKey key, const State& state, std::uint32_t map, const Own& own,
-                   const std::vector<std::uint32_t>& reducers) {
+                   std::vector<std::uint32_t> reducers) {
+  if (auto it = pushing_.find({executor, key, map}); it != pushing_.end()) {
+    // Its start anew would make the receiver forget what is under way for others.
+    if (!it->second.outgoing->over()) {
+      const auto& open = it->second.reducers;
+      reducers.insert(reducers.end(), open.begin(), open.end());
+      std::sort(reducers.begin(), reducers.end());
+      reducers.erase(std::unique(reducers.begin(), reducers.end()), reducers.end());
+    }
+    it->second.outgoing->cancel();
+    pushing_.erase(it);
+  }
   std::vector<Outgoing::Entry> entries;
   std::vector<std::uint32_t> empty;  // are told too: the reducer waits for all map partitions
   for (std::uint32_t reducer : reducers) {
@@ -107,10 +118,9 @@ void Shuffle::push(std::uint64_t executor, ExchangeKey key, const State& state, 
     for (const Piece& piece : rows.pieces) entries.push_back({reducer, piece});
     if (rows.pieces.empty()) empty.push_back(reducer);
   }
-  sweep();
-  if (auto it = pushing_.find({executor, key, map}); it != pushing_.end()) {
-    it->second->cancel();
-    pushing_.erase(it);
+  if (pushing_.size() >= sweepAt_) {
+    sweep();
+    sweepAt_ = std::max<std::size_t>(64, 2 * pushing_.size());
   }
   auto chunk = std::make_shared<std::uint32_t>(0);
   auto all = std::make_shared<const std::vector<Outgoing::Entry>>(entries);
@@ -141,24 +151,24 @@ void Shuffle::push(std::uint64_t executor, ExchangeKey key, const State& state, 
   };
   auto gone = [this] { control_.log("segments that a peer asked for cannot be read back from the spill file"); };
   auto outgoing = Outgoing::start(control_, {Role::kExecutor, executor}, std::move(entries), std::move(emit), std::move(gone));
-  if (!outgoing->finished()) pushing_[{executor, key, map}] = std::move(outgoing);
+  if (!outgoing->over()) pushing_[{executor, key, map}] = {std::move(outgoing), std::move(reducers)};
 }
 
 void Shuffle::sweep() {
   std::erase_if(pushing_, [&](const auto& entry) {
-    if (entry.second->finished()) return true;
+    if (entry.second.outgoing->over()) return true;
     if (states_.contains(std::get<1>(entry.first))) return false;
-    entry.second->cancel();
+    entry.second.outgoing->cancel();
     return true;
   });
 }
 
-void Shuffle::move(ExchangeKey key, Scope scope, const std::vector<std::pair<std::uint32_t, std::uint64_t>>& routes) {
+void Shuffle::move(ExchangeKey key, Scope scope, std::uint64_t epoch, const std::vector<std::pair<std::uint32_t, std::uint64_t>>& routes) {
   State& state = this->state(key, scope);
   for (const auto& [reducer, executor] : routes) state.moved.erase(reducer);
   std::map<std::uint64_t, std::vector<std::uint32_t>> remote;
   for (const auto& [reducer, executor] : routes) {
-    auto& to = state.moved[reducer];
+    auto& to = state.moved.try_emplace(reducer, State::Moved{epoch, {}}).first->second.to;
     if (std::find(to.begin(), to.end(), executor) == to.end()) to.push_back(executor);
     if (executor != control_.options.executor.value) remote[executor].push_back(reducer);
   }

@@ -39,7 +39,7 @@ class Shuffle {
   bool has(ExchangeKey key, std::uint32_t map) const;
 
   // Reducers that are elsewhere than the epoch says; what is kept for them is pushed again. Replaces earlier routes of the reducers named.
-  void move(ExchangeKey key, Scope scope, const std::vector<std::pair<std::uint32_t, std::uint64_t>>& routes);
+  void move(ExchangeKey key, Scope scope, std::uint64_t epoch, const std::vector<std::pair<std::uint32_t, std::uint64_t>>& routes);
 
   void onPush(Peer from, const EnvelopePtr& envelope);
   // A session began: the peer may have missed anything.
@@ -72,7 +72,11 @@ class Shuffle {
     std::uint32_t maps = kUnknown;
     absl::flat_hash_map<std::uint32_t, Incoming> incoming;
     std::map<std::uint32_t, Own> own;  // by map partition
-    absl::flat_hash_map<std::uint32_t, absl::InlinedVector<std::uint64_t, 1>> moved;
+    struct Moved {
+      std::uint64_t epoch = 0;  // of the Launch that said so; what a later one makes goes by that one's places
+      absl::InlinedVector<std::uint64_t, 1> to;
+    };
+    absl::flat_hash_map<std::uint32_t, Moved> moved;
     std::map<std::tuple<std::uint64_t, std::uint32_t, std::uint32_t>, Growing> growing;  // (peer, map, attempt)
   };
   static constexpr std::uint32_t kUnknown = ~0u;
@@ -82,12 +86,17 @@ class Shuffle {
   bool complete(const State& state, const Incoming& incoming) const { return incoming.have == state.maps; }
   absl::InlinedVector<std::uint64_t, 1> targets(const State& state, const Own& own, std::uint32_t reducer) const;
   void push(std::uint64_t executor, ExchangeKey key, const State& state, std::uint32_t map, const Own& own,
-            const std::vector<std::uint32_t>& reducers);
+            std::vector<std::uint32_t> reducers);
   void sweep();  // pushes that ended, or whose segments went
 
   Control& control_;
   std::map<ExchangeKey, State> states_;  // ordered: what is sent in which order must not depend on a hash
-  std::map<std::tuple<std::uint64_t, ExchangeKey, std::uint32_t>, std::shared_ptr<Outgoing>> pushing_;
+  struct Pushing {
+    std::shared_ptr<Outgoing> outgoing;
+    std::vector<std::uint32_t> reducers;
+  };
+  std::map<std::tuple<std::uint64_t, ExchangeKey, std::uint32_t>, Pushing> pushing_;  // by (peer, exchange, map)
+  std::size_t sweepAt_ = 64;
 };
 
 }  // namespace sluice::executor

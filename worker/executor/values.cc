@@ -282,8 +282,9 @@ void Values::copyTo(ValueId id, std::uint32_t others, const proto::Epoch& epoch)
 
 void Values::sendCopy(ValueId id, std::uint64_t target) {
   RowsPtr rows = read(id);
-  auto emit = [this, target, id, rows](std::size_t first, std::vector<Bytes> bytes, bool last) {
+  auto emit = [this, target, id, rows, number = ++copies_](std::size_t first, std::vector<Bytes> bytes, bool last) {
     auto [envelope, copy] = compose(&proto::Message::mutable_copy_kept);
+    copy->set_number(number);
     copy->set_app(control_.options.app.value);
     copy->mutable_value()->set_node(id.node), copy->mutable_value()->set_when_ms(id.whenMs), copy->mutable_value()->set_partition(id.partition);
     copy->set_first(first == 0), copy->set_more(!last);
@@ -298,9 +299,9 @@ void Values::onCopyKept(Peer from, const EnvelopePtr& envelope) {
   const auto& message = envelope->message.copy_kept();
   ValueId id = idOf(message.value());
   auto key = std::pair(from.id, id);
-  if (message.first()) copying_[key] = {};
+  if (message.first()) copying_[key] = Copy{message.number(), std::make_shared<Rows>(), nullptr};
   auto it = copying_.find(key);
-  if (it == copying_.end()) return;  // the start was lost with a session
+  if (it == copying_.end() || it->second.number != message.number()) return;  // the start was lost with a session, or another one was made since
   if (!addPieces(message, *envelope, ObjectKind::kKept, *it->second.rows, it->second.state)) {
     copying_.erase(it);
     return;

@@ -115,12 +115,13 @@ class Values {
   std::map<std::uint64_t, Fetch> fetches_;
   std::map<std::uint64_t, Parked> parked_;
   struct Copy {  // on its way here
+    std::uint64_t number = 0;
     std::shared_ptr<Rows> rows = std::make_shared<Rows>(), state;
   };
   std::map<std::pair<std::uint64_t, ValueId>, Copy> copying_;  // by sender
   std::map<std::uint64_t, std::set<ValueId>> copiesFor_;       // values that an executor is to have too; sent again in a new session
   std::set<std::uint64_t> peers_;  // with a session
-  std::uint64_t nextRequest_ = 1, nextParked_ = 1;
+  std::uint64_t nextRequest_ = 1, nextParked_ = 1, copies_ = 0;
 };
 
 }  // namespace sluice::executor
