@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -143,8 +144,22 @@ class SLUICE_EXPORT Cluster {
     std::vector<sluice::detail::StaticPart> parts;
   };
   template <class T> struct Collected {
+    // The next batch's functions run already when real time goes on.
+    void put(Time t, Batch<T> batch) {
+      std::lock_guard lock(mutex);
+      byTime.insert_or_assign(t.milliseconds(), std::move(batch));
+    }
+    // A stream that gave no RDD at t has put nothing.
+    void close(Time t) {
+      std::lock_guard lock(mutex);
+      auto node = byTime.extract(t.milliseconds());
+      batches.push_back(node ? std::move(node.mapped()) : Batch<T>(noRdd));
+    }
+    Batches<T> batches;  // read by the test's thread, which closes
+
+   private:
+    std::mutex mutex;
     std::map<std::int64_t, Batch<T>> byTime;
-    Batches<T> batches;
   };
   struct Named {
     const TypeDesc* type = nullptr;
@@ -158,14 +173,9 @@ class SLUICE_EXPORT Cluster {
     stream.foreachRDD([collected](const RDD<T>& rdd, Time t) {
       Batch<T> batch(noRdd);
       batch.parts = rdd.glom().collect();
-      collected->byTime.insert_or_assign(t.milliseconds(), std::move(batch));
+      collected->put(t, std::move(batch));
     });
-    // Filled when the batch is over: a stream that gave no RDD at t does not call the function above.
-    onBatch([collected](Time t) {
-      auto it = collected->byTime.find(t.milliseconds());
-      collected->batches.push_back(it == collected->byTime.end() ? Batch<T>(noRdd) : std::move(it->second));
-      collected->byTime.erase(t.milliseconds());
-    });
+    onBatch([collected](Time t) { collected->close(t); });
   }
   template <class T> static Encoded encode(const Batch<T>& batch) {
     using Record = owned_t<T>;
