@@ -75,12 +75,12 @@ TEST(SlotPool, WhoeverFreesASlotWakesAHelperForWhatItMayNotRun) {
   std::atomic<bool> ran = false;
   {
     SlotPool::Caller all(std::nullopt);
-    pool.submit({0, 0, -3, 0, [] {}});
-    pool.runOne(std::nullopt);  // work of this kind is short: no helper is woken for it
-    pool.submit({0, 0, -2, 0, [] {}});
-    pool.submit({0, 0, -1, 0, [&] {
-                   ran = true;
-                   ran.notify_all();
+    pool.submit({0, 0, -2, 0, [&] {
+                   SlotPool::Caller here(std::nullopt);  // left to this thread, too: no helper is woken for it
+                   pool.submit({0, 0, -1, 0, [&] {
+                                  ran = true;
+                                  ran.notify_all();
+                                }});
                  }});
   }
   EXPECT_TRUE(pool.runOne(Lent::toJob(2)));
