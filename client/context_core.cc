@@ -72,6 +72,7 @@ ContextCore::ContextCore(Settings settings, CallSite site) : settings_(std::move
   submit.set_driver(launch().driver);
   driver_->connect(std::move(submit));
   parallelism_ = driver_->defaultParallelism();
+  reusesShuffles_ = settings_.get(sluice::conf::kShuffleReuse);
   if (settings_.get(sluice::conf::kShowConsoleProgress)) driver_->showProgress();
   if (auto named = settings_.find(sluice::conf::kDefaultParallelism); named && *named > 0) parallelism_ = std::uint32_t(*named);
   try {
@@ -138,6 +139,7 @@ std::uint32_t ContextCore::defaultParallelism() const { return parallelism_; }
 BuiltPlan ContextCore::build(const PlanRequest& request, bool wholeOutputs) {
   std::lock_guard lock(mutex_);
   BuiltPlan built = buildPlan(request, driver_->backend().images(), templates_, broadcasts_, files_);
+  if (!reusesShuffles_) built.exchanges.clear();
   if (hasBarriers(*built.plan)) {
     auto status = checkBarriers(PlanView(built.plan), wholeOutputs);
     if (!status.ok()) throwError(ErrorKind::kInvalidArgument, request.action + ": " + std::string(status.message()));
@@ -148,6 +150,10 @@ BuiltPlan ContextCore::build(const PlanRequest& request, bool wholeOutputs) {
 void ContextCore::noteKept(std::uint32_t node, PersistentRDD what) {
   std::lock_guard lock(mutex_);
   kept_.insert_or_assign(node, std::move(what));
+}
+
+void ContextCore::forgetExchange(std::uint32_t node) {
+  if (driver_) driver_->forgetExchange(node);
 }
 
 void ContextCore::forgetKept(std::uint32_t node) {
@@ -186,6 +192,7 @@ void ContextCore::replace(PlanNode& node, NodeRef by) {
   by->level = node.level, by->name = node.name;
   retain(by.get());  // the node's own
   node.standIn.store(by.get(), std::memory_order_release);
+  forgetExchange(node.id);
 }
 
 Driver::Results ContextCore::run(const PlanRequest& request, std::vector<std::uint32_t> partitions, CallSite site) {

@@ -39,6 +39,8 @@ class SLUICE_INTERNAL ContextCore {
   // Datasets that are persisted.
   void noteKept(std::uint32_t node, PersistentRDD what);
   void forgetKept(std::uint32_t node);
+  // It has gone, or reads no exchange any more.
+  void forgetExchange(std::uint32_t node);
   std::vector<PersistentRDD> kept() const;
   const Settings& settings() const { return settings_; }
   // Ends the application. Idempotent.
@@ -77,6 +79,7 @@ class SLUICE_INTERNAL ContextCore {
   const CallSite site_;
   const std::uint64_t serial_;
   std::uint32_t parallelism_ = 1;
+  bool reusesShuffles_ = true;
   std::atomic<bool> stopped_{false};
   std::atomic<std::uint32_t> lastNode_{0}, lastStream_{0};
   std::int64_t startMs_ = 0;

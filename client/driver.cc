@@ -233,7 +233,7 @@ void Driver::begin(Outgoing& out) {
   for (const auto& [request, answer] : storageAsked_) out.messages.emplace_back(kMasterPeer, askStorageMessage(request));
   if (listening_) out.messages.emplace_back(kMasterPeer, listenMessage(true));
   for (const auto& [number, job] : jobs_) {
-    out.messages.emplace_back(kMasterPeer, runJobMessage(number, *job->job, true));
+    out.messages.emplace_back(kMasterPeer, runJobMessage(number, *job, true));
     if (!job->cancelledBy.empty()) out.messages.emplace_back(kMasterPeer, cancelMessage(number, job->cancelledBy));
   }
   for (const auto& [request, kill] : kills_) out.messages.emplace_back(kMasterPeer, killTaskMessage(request, kill));
@@ -308,7 +308,7 @@ void Driver::onMaster(const EnvelopePtr& envelope, Outgoing& out) {
       break;
     case proto::Message::kNeedPlan:
       if (auto it = jobs_.find(message.need_plan().number()); it != jobs_.end()) {
-        out.messages.emplace_back(kMasterPeer, runJobMessage(it->first, *it->second->job, true));
+        out.messages.emplace_back(kMasterPeer, runJobMessage(it->first, *it->second, true));
       }
       break;
     case proto::Message::kJobDone: onJobDone(envelope, out); break;

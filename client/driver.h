@@ -34,6 +34,9 @@ namespace sluice {
 struct BuiltPlan {
   std::shared_ptr<const proto::Plan> plan;
   proto::Captures captures;
+  // Nodes of the plan that read exchanges whose map outputs later jobs may find, and the application's own nodes that they stand for: a plan
+  // has the ids of the first job of its structure.
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> exchanges;
 };
 
 // What a stream does when the master asks its driver.
@@ -122,6 +125,8 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   // Whether there was such a task, and it was told to stop.
   bool killTask(std::uint64_t task, const std::string& by);
   void unpersist(std::uint32_t node);
+  // The node is no more, or reads no exchange any more: what jobs left for it goes with the next job. Never sends, never waits.
+  void forgetExchange(std::uint32_t node);
   JobBoard& board() { return board_; }
   // From now on the master tells the board how jobs get on. Waits for its first word.
   void watch();
@@ -180,6 +185,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
     bool held = false;        // executors keep results of it until they are told that it is over
     std::string cancelledBy;  // not empty: the master was asked to end it
     std::int64_t begunMs = 0;  // by a steady clock, if the terminal shows progress
+    std::vector<std::uint32_t> gone;  // what it tells of nodes that are no more
     bool done() const { return failed || gathering->gone || gathering->whole(); }
   };
   struct PendingPart {
@@ -268,7 +274,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   EnvelopePtr killTaskMessage(std::uint64_t request, const PendingKill& kill) const;
   EnvelopePtr askPartMessage(std::uint64_t request, std::uint64_t number) const;
   EnvelopePtr cancelMessage(std::uint64_t number, const std::string& by) const;
-  EnvelopePtr runJobMessage(std::uint64_t number, const Job& job, bool withPlan);
+  EnvelopePtr runJobMessage(std::uint64_t number, const PendingJob& pending, bool withPlan);
   EnvelopePtr startStreamMessage(std::uint32_t stream, const Stream& s);
   void shareMessages(std::uint64_t id, const Bytes& value, Outgoing& out);
   Results runOnce(const Job& job, bool& again);
@@ -308,6 +314,9 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   int calls_ = 0;
   std::uint64_t lastJob_ = 0, lastRequest_ = 0;
   absl::flat_hash_map<std::uint64_t, PendingJob*> jobs_;
+  std::mutex exchangesMutex_;  // a leaf: destructors of nodes take it, on any thread
+  std::set<std::uint32_t> lasting_;           // nodes whose map outputs jobs may have left at executors
+  std::vector<std::uint32_t> goneExchanges_;  // those that the next job tells to be gone
   std::map<std::uint64_t, PendingPart> parts_;  // by request
   std::map<std::uint64_t, PendingKill> kills_;  // likewise
   std::map<std::uint64_t, PendingDrop> drops_;  // likewise

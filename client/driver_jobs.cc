@@ -29,7 +29,8 @@ std::string cancelledText(std::uint64_t number, const std::string& by) { return 
 
 }  // namespace
 
-EnvelopePtr Driver::runJobMessage(std::uint64_t number, const Job& job, bool withPlan) {
+EnvelopePtr Driver::runJobMessage(std::uint64_t number, const PendingJob& pending, bool withPlan) {
+  const Job& job = *pending.job;
   auto [envelope, run] = compose(&proto::Message::mutable_run_job);
   run->set_app(app_), run->set_number(number), run->set_stream(job.stream);
   run->set_template_hash(job.plan.plan->template_hash());
@@ -38,6 +39,8 @@ EnvelopePtr Driver::runJobMessage(std::uint64_t number, const Job& job, bool wit
   for (auto partition : job.partitions) run->add_partitions(partition);
   run->set_description(job.description), run->set_batch_ms(job.batchMs);
   addProperties(job.properties, *run->mutable_properties());
+  for (auto [node, id] : job.plan.exchanges) run->add_exchange_nodes(node), run->add_exchange_ids(id);
+  for (std::uint32_t node : pending.gone) run->add_gone(node);
   return envelope;
 }
 
@@ -80,10 +83,15 @@ Driver::Results Driver::runOnce(const Job& job, bool& again) {
   std::uint64_t number = ++lastJob_;
   if (std::string by = job.observer ? job.observer->began(number) : ""; !by.empty()) throwError(ErrorKind::kCancelled, job.description + ": " + cancelledText(number, by));
   jobs_[number] = &pending;
+  {
+    std::lock_guard inner(exchangesMutex_);
+    for (auto [node, id] : job.plan.exchanges) lasting_.insert(id);
+    pending.gone.swap(goneExchanges_);
+  }
   board_.began(number, job.properties);
   if (console_) pending.begunMs = steadyMs();
   EnvelopePtr message;
-  if (session_) message = runJobMessage(number, job, !sentTemplates_.contains(job.plan.plan->template_hash()));
+  if (session_) message = runJobMessage(number, pending, !sentTemplates_.contains(job.plan.plan->template_hash()));
   lock.unlock();
   if (message) backend_->link().send(kMasterPeer, std::move(message));
   lock.lock();
@@ -204,7 +212,7 @@ void Driver::onJobFailed(const proto::JobFailed& failed, Outgoing& out) {
   auto it = jobs_.find(failed.number());
   if (it == jobs_.end() || it->second->done() || it->second->gathering->told) return;
   if (failed.retry()) {
-    out.messages.emplace_back(kMasterPeer, runJobMessage(failed.number(), *it->second->job, true));
+    out.messages.emplace_back(kMasterPeer, runJobMessage(failed.number(), *it->second, true));
     return;
   }
   it->second->failed = true;
@@ -365,6 +373,11 @@ std::int64_t Driver::longestRunMs() {
 void Driver::showProgress() {
   console_ = ConsoleProgress::onTerminal({[this] { return longestRunMs(); }, [this](bool on) { watchForConsole(on); },
                                           [this](std::int64_t atLeastMs) { return board_.activeStages(steadyMs(), atLeastMs); }});
+}
+
+void Driver::forgetExchange(std::uint32_t node) {
+  std::lock_guard lock(exchangesMutex_);
+  if (lasting_.erase(node) != 0) goneExchanges_.push_back(node);
 }
 
 void Driver::unpersist(std::uint32_t node) {

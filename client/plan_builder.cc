@@ -37,6 +37,8 @@ class Builder {
   std::uint64_t templateHash() const { return digest(true); }
   std::shared_ptr<proto::Plan> plan(std::uint64_t hash) const;
   proto::Captures captures(const std::vector<std::uint64_t>& broadcasts) const;
+  // By the ids that the nodes have in the plan.
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> exchanges(const proto::Plan& plan) const;
   std::vector<std::string> captureBytes() const {
     std::vector<std::string> bytes;
     for (const auto& placed : order_) bytes.push_back(bytesOf(*placed.node));
@@ -331,6 +333,17 @@ proto::Captures Builder::captures(const std::vector<std::uint64_t>& broadcasts) 
   return captures;
 }
 
+// Those of datasets that are the same in every job.
+std::vector<std::pair<std::uint32_t, std::uint32_t>> Builder::exchanges(const proto::Plan& plan) const {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> found;
+  for (std::size_t at = 0; !request_.stream && at < order_.size(); ++at) {
+    const PlanNode& node = *order_[at].node;
+    bool same = node.slideMs == 0 && node.asOfMs == 0 && order_[at].asOfMs == 0 && node.kind != PlanNode::Kind::kPerBatch;
+    if (same && detail::readsExchange(node)) found.emplace_back(plan.nodes(int(at)).id(), node.id);
+  }
+  return found;
+}
+
 }  // namespace
 
 TemplateTable::Entry* TemplateTable::find(std::uint64_t hash) {
@@ -351,7 +364,7 @@ BuiltPlan buildPlan(const PlanRequest& request, const ImageTable& images, Templa
   std::uint64_t hash = builder.templateHash();
   TemplateTable::Entry* entry = templates.find(hash);
   if (!entry) entry = &templates.add(hash, builder.plan(hash));
-  BuiltPlan built{entry->plan, builder.captures(broadcasts)};
+  BuiltPlan built{entry->plan, builder.captures(broadcasts), builder.exchanges(*entry->plan)};
   auto bytes = builder.captureBytes();
   files.addTo(built.captures);
   std::size_t shipped = std::size_t(built.captures.files_size());

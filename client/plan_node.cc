@@ -23,6 +23,7 @@ void release(PlanNode* node) noexcept {
   while (!gone.empty()) {
     PlanNode* dead = gone.back();
     gone.pop_back();
+    const bool exchange = readsExchange(*dead);
     for (auto& input : dead->inputs) {
       if (PlanNode* parent = input.node.get()) {
         retain(parent);  // ours, while the handle lets go of its own
@@ -33,6 +34,7 @@ void release(PlanNode* node) noexcept {
     if (PlanNode* standIn = dead->standIn.load()) drop(standIn);
     else if (dead->level.isKept() && dead->context) dead->context->forgetKept(dead->id);
     if (dead->marked && dead->context) dead->context->checkpoints().forget(dead->id);
+    if (exchange && dead->context) dead->context->forgetExchange(dead->id);
     delete dead;
   }
 }

@@ -103,6 +103,12 @@ SLUICE_INTERNAL NodeRef newNode(ContextRef context, PlanNode::Kind kind, const N
 inline constexpr std::uint32_t kNoPartition = ~0u;
 // How many partitions a batch's node has, by the master's word.
 std::uint32_t askPartitions(const NodeRef& node);
+inline bool readsExchange(const PlanNode& node) {
+  for (const NodeInput& input : node.inputs) {
+    if (input.exchange != Exchange::kNone) return true;
+  }
+  return false;
+}
 // What the node is read from by now: itself, or its stand-in.
 PlanNode* current(PlanNode* node);
 const PlanNode* current(const PlanNode* node);

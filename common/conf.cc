@@ -47,7 +47,7 @@ constexpr Meaningless kMeaningless[] = {
     {"python.", "there is no Python here"},
     {"pyspark.", "there is no Python here"},
     {"jars", "files that an application needs are shipped with its module"},
-    {"shuffle.", "shuffles need no settings"},
+    {"shuffle.", "nothing else can be set of shuffles"},
     {"rdd.compress", "what is kept is stored as encoded rows"},
     {"io.compression.", "compression is chosen by where the bytes go"},
     {"broadcast.", "blocks of broadcast values always have checksums, and are not compressed; sluice.broadcast.blockSize is theirs"},

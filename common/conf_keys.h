@@ -86,6 +86,8 @@ struct Key {
   X(kPoolMode, std::string, "scheduler.pool.NAME.mode", "FIFO", "FIFO|FAIR", "How jobs within the pool share its slots") \
   X(kShowConsoleProgress, bool, "ui.showConsoleProgress", "true", "",                                                  \
     "A job that runs for longer than a second shows how far its stages are, if stderr is a terminal")                  \
+  X(kShuffleReuse, bool, "shuffle.reuse", "true", "",                                                                   \
+    "What map tasks have made is kept while its dataset lives, and later jobs skip the stages that would make it again") \
   X(kBroadcastBlockSize, ByteCount, "broadcast.blockSize", "4m", "k",                                                   \
     "Larger broadcast values travel between executors in blocks of this size")                                         \
   X(kArchives, std::string, "archives", "", "",                                                                        \

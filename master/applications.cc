@@ -82,7 +82,10 @@ void takeEarly(State& s, App& app) {
 }
 
 void attach(State& s, App& app, Peer driver, const proto::Submit& submit) {
-  if (!app.driver) app.executorTarget.reset();  // another one has not said yet how many it wants
+  if (!app.driver) {  // another one, in the place of the last: it has not said yet how many executors it wants, and has other nodes
+    app.executorTarget.reset();
+    dropMapOutputs(s, app, {app.mapOutputs.known().begin(), app.mapOutputs.known().end()});
+  }
   if (!app.executorTarget && submit.has_executors()) app.executorTarget = submit.executors();
   app.driver = driver, app.driverUp = true, app.driverStarted = s.now;
   s.disarm({kDriverTimer, app.id.value, 0});

@@ -107,6 +107,14 @@ void resendRest(State& s, App& app, Executor& executor) {
   }
 }
 
+// It may have missed that some are not wanted any more, or have them from the time of an earlier master.
+void tellMapOutputs(State& s, const App& app, const Executor& executor) {
+  s.send(executor.peer(), messageOf(&proto::Message::mutable_release, [&](proto::Release& release) {
+           release.set_app(app.id.value), release.set_all_but(true);
+           for (std::uint64_t name : app.mapOutputs.known()) release.add_exchanges(name);
+         }));
+}
+
 }  // namespace
 
 Executor& addExecutor(State& s, App& app, ExecutorId id) {
@@ -150,6 +158,7 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
     resendRest(s, *app, executor);
     resendStorage(s, *app, executor);
   }
+  if (report.map_outputs()) tellMapOutputs(s, *app, executor);
   if (isNew) tellExecutorAdded(s, *app, executor);
   if (!begins || app->watch.on || app->listening.on) askForCounts(s, *app, executor);  // or it goes on as it was told before
   for (const auto& stored : report.receivers()) takeStored(s, *app, stored);

@@ -40,6 +40,7 @@ struct Instance {
   std::shared_ptr<const proto::Captures> captures;
   std::shared_ptr<Placement> placement;
   std::shared_ptr<const Facts> facts;
+  std::map<std::uint32_t, std::uint64_t> exchanges;  // names of map outputs that last (MapOutputId::node), by reading node
   std::uint64_t allocatedSequence = 0;
   std::shared_ptr<const Properties> properties;  // null: none
   std::uint64_t order = 0;                       // in which executors run it, among those of its application

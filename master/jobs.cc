@@ -38,9 +38,16 @@ void answerFailed(State& s, App& app, std::uint64_t number, proto::Domain domain
          }));
 }
 
+void armRelease(State& s, App& app) {
+  if (app.released.empty() && app.goneExchanges.empty()) s.arm({kReleaseTimer, app.id.value, 0}, s.now + Milliseconds(kReleaseAfterMs));
+}
+
 void release(State& s, App& app, const Instance& job) {
-  if (app.released.empty()) s.arm({kReleaseTimer, app.id.value, 0}, s.now + Milliseconds(kReleaseAfterMs));
+  armRelease(s, app);
   app.released.push_back(job.whenMs);
+  for (const auto& [node, name] : job.exchanges) {  // a task of it may have left something since the name was let go
+    if (!app.mapOutputs.knows(name)) app.goneExchanges.push_back(name);
+  }
   if (app.releasedAt.size() < job.participants.size()) app.releasedAt.resize(job.participants.size());
   for (std::size_t i = 0; i < job.participants.size(); ++i) {
     if (job.participants[i]) app.releasedAt[i] = 1;
@@ -107,7 +114,52 @@ std::uint64_t killAfterMs(const App& app, const Instance& job) {
   return std::uint64_t(app.conf.get(conf::kReaperKillTimeout).milliseconds());
 }
 
+// The driver's nodes by the names that map outputs have: those of a driver that was started again are others.
+std::uint64_t mapOutputsName(std::uint64_t jobNumber, std::uint32_t node) { return jobNumber >> 32 << 32 | node; }
+
+void dropGone(State& s, App& app, const proto::RunJob& request) {
+  std::vector<std::uint64_t> names;
+  for (std::uint32_t node : request.gone()) {
+    std::uint64_t name = mapOutputsName(request.number(), node);
+    if (app.mapOutputs.knows(name)) names.push_back(name);
+  }
+  dropMapOutputs(s, app, names);
+}
+
+absl::Status nameExchanges(App& app, const proto::RunJob& request, Instance& job) {
+  if (request.exchange_nodes_size() != request.exchange_ids_size()) return absl::InvalidArgumentError("names of map outputs without their nodes");
+  for (int i = 0; i < request.exchange_nodes_size(); ++i) {
+    const PlanView& view = job.plan->view;
+    if (view.position(request.exchange_nodes(i)) < 0) return absl::InvalidArgumentError("map outputs are named for a node that is not of the plan");
+    job.exchanges[request.exchange_nodes(i)] = mapOutputsName(request.number(), request.exchange_ids(i));
+  }
+  for (const auto& [node, name] : job.exchanges) app.mapOutputs.know(name);
+  return absl::OkStatus();
+}
+
+// What a job that failed was given by earlier ones, or left itself, is not trusted.
+void distrustExchanges(State& s, App& app, const Instance& job, proto::Domain domain) {
+  if (domain == proto::DOMAIN_SYSTEM || domain == proto::DOMAIN_LOST) {
+    for (const auto& run : job.own) {
+      bool found = run && std::any_of(run->parts.begin(), run->parts.end(), [](const Part& part) { return part.found; });
+      if (found) app.mapOutputs.lose(run->lasting);
+    }
+  }
+  for (const auto& [node, name] : job.exchanges) {
+    if (app.mapOutputs.anyOf(name)) continue;
+    armRelease(s, app);
+    app.goneExchanges.push_back(name);
+  }
+}
+
 }  // namespace
+
+void dropMapOutputs(State& s, App& app, const std::vector<std::uint64_t>& names) {
+  if (names.empty()) return;
+  armRelease(s, app);
+  for (std::uint64_t name : names) app.mapOutputs.forget(name);
+  app.goneExchanges.insert(app.goneExchanges.end(), names.begin(), names.end());
+}
 
 void cancelAtExecutors(State& s, App& app, const Instance& instance, std::uint64_t killAfterMs) {
   for (std::uint32_t i = 0; i < instance.participants.size(); ++i) {
@@ -164,6 +216,7 @@ std::int64_t releasedBatch(const Stream& stream, const PlanView& view) {
 void runJob(State& s, App& app, const EnvelopePtr& envelope) {
   const auto& request = envelope->message.run_job();
   const std::uint64_t number = request.number();
+  dropGone(s, app, request);
   for (const auto& [answered, old] : app.answers) {
     if (answered == number && app.driver) return s.resend(*app.driver, old);
   }
@@ -212,6 +265,9 @@ void runJob(State& s, App& app, const EnvelopePtr& envelope) {
                           "the data of batch " + std::to_string(gone) + " ms has been let go; let the StreamingContext remember longer (remember(duration))", "");
     }
   }
+  if (auto status = nameExchanges(app, request, *job); !status.ok()) {
+    return answerFailed(s, app, number, proto::DOMAIN_SYSTEM, std::string(status.message()), "");
+  }
   job->placement = placementOf(s, app, job->facts->defaultPartitions);
   if (request.properties_size() > 0) job->properties = {envelope, &request.properties()};
   job->started = s.now;
@@ -246,6 +302,7 @@ void settleJob(State& s, App& app, const InstancePtr& job) {
 void failJob(State& s, App& app, const InstancePtr& job, const proto::Failed& failed) {
   if (job->over) return;
   cancelAtExecutors(s, app, *job, failed.domain() == proto::DOMAIN_CANCELLED ? killAfterMs(app, *job) : 0);
+  distrustExchanges(s, app, *job, failed.domain());
   retire(s, app, *job, false);
   tellJobOver(s, app, job->whenMs, job->id.stream(), failed.message().empty() ? "it failed" : failed.message());
   answerFailed(s, app, std::uint64_t(-job->whenMs), failed.domain(), failed.message(), failed.site(), stagesOf(app, *job));
@@ -314,17 +371,19 @@ void settleJobFiles(State& s, App& app, std::int64_t whenMs) {
 }
 
 void flushReleased(State& s, App& app) {
-  if (app.released.empty()) return;
+  if (app.released.empty() && app.goneExchanges.empty()) return;
   auto envelope = messageOf(&proto::Message::mutable_release, [&](proto::Release& release) {
     release.set_app(app.id.value);
     for (std::int64_t whenMs : app.released) release.add_instances(whenMs);
+    for (std::uint64_t name : app.goneExchanges) release.add_exchanges(name);
   });
-  for (std::uint32_t i = 0; i < app.releasedAt.size(); ++i) {
-    if (app.releasedAt[i] && app.isUp(i)) s.send(app.executors[i]->peer(), envelope);
+  for (std::uint32_t index : app.up) {  // map outputs may have been left by any job
+    bool took = index < app.releasedAt.size() && app.releasedAt[index];
+    if (took || !app.goneExchanges.empty()) s.send(app.executors[index]->peer(), envelope);
   }
   for (std::int64_t whenMs : app.released) app.releasedBefore.push_back(whenMs);
   while (app.releasedBefore.size() > kReleasedRemembered) app.releasedBefore.pop_front();
-  app.released.clear(), app.releasedAt.clear();
+  app.released.clear(), app.releasedAt.clear(), app.goneExchanges.clear();
   s.disarm({kReleaseTimer, app.id.value, 0});
 }
 

@@ -16,6 +16,8 @@ void settleJob(State& s, App& app, const InstancePtr& job);
 void failJob(State& s, App& app, const InstancePtr& job, const proto::Failed& failed);
 // Files of a decided job are there.
 void settleJobFiles(State& s, App& app, std::int64_t whenMs);
+// Map outputs of these names are wanted by no later job.
+void dropMapOutputs(State& s, App& app, const std::vector<std::uint64_t>& names);
 // Executors are told of jobs that are over, several at a time.
 void flushReleased(State& s, App& app);
 

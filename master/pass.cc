@@ -65,7 +65,7 @@ void Pass::run() {
     return rank(a) < rank(b);
   });
   for (std::size_t i = 0; i < looked_.size(); ++i) {
-    if (looked_[i]->wantsAll || !looked_[i]->wanted.empty()) place(*looked_[i]);
+    if (looked_[i]->wantsAll || !looked_[i]->wanted.empty() || !looked_[i]->found.empty()) place(*looked_[i]);
   }
   launchBlocked();
   tellMoved();
@@ -106,6 +106,10 @@ RunPtr Pass::makeRun(const std::shared_ptr<Template>& plan, const Stage& stage, 
     std::uint32_t reducers =
         edge.exchange() == proto::EXCHANGE_GATHER ? 1 : plan->view.partitions(stage.exchange.node, whenMs, facts);
     run->reducers = in_.placement->places(reducers).at;
+    if (in_.job && plan == in_.plan && whenMs == in_.whenMs && !stage.barrier) {
+      auto named = in_.exchanges.find(stage.exchange.node);
+      if (named != in_.exchanges.end()) run->lasting = {named->second, stage.exchange.edge, facts.defaultPartitions};
+    }
   }
   return run;
 }
@@ -150,8 +154,16 @@ void Pass::begin(Run& run) {
   run.queued = run.wholeAsked = run.inputsAsked = run.wantsAll = false;
   run.hadParts = run.begun;
   run.expanded = 0;
-  run.wanted.clear(), run.reread.clear();
+  run.wanted.clear(), run.found.clear(), run.reread.clear();
   looked_.push_back(&run);
+}
+
+// Where an earlier job left what the part is to make.
+std::uint32_t Pass::foundAt(const Run& run, std::uint32_t partition) const {
+  if (run.lasting.node == 0) return kNowhere;
+  std::uint32_t at = app_.mapOutputs.at(run.lasting, partition, run);
+  const auto* retry = at == kNowhere || in_.retries.empty() ? nullptr : retryOf(in_, run, partition);
+  return usable(at, retry ? retry->avoid : kNowhere) ? at : kNowhere;
 }
 
 const TaskReads& Pass::alignedReads(Run& run) {
@@ -185,10 +197,13 @@ void Pass::want(Run& run, std::uint32_t partition) {
   if (part.state == PartState::kAbsent) {
     if (run.traits().state && restore(run, partition)) return;
     if (run.shape().barrier) return wantTogether(run);
+    part.at = foundAt(run, partition);
+    part.found = part.at != kNowhere;
     run.move(part, PartState::kPlaced);
-    part.at = kNowhere, part.owner = in_.serial;
+    part.owner = in_.serial;
+    if (part.found) return run.found.push_back(partition);  // and what it was made from is not asked for
     run.wanted.push_back(partition);
-  } else if (part.state != PartState::kLaunched || run.inputsAsked) {
+  } else if (part.state != PartState::kLaunched || part.found || run.inputsAsked) {
     return;
   }
   if (!run.queued) run.queued = true, open_.push_back(&run);
@@ -197,7 +212,7 @@ void Pass::want(Run& run, std::uint32_t partition) {
 void Pass::wantWhole(Run& run) {
   if (run.wholeAsked || (run.absent == 0 && run.unfinished == 0)) return;
   run.wholeAsked = true;
-  if (run.absent == run.parts.size() && !restorable(run)) {
+  if (run.absent == run.parts.size() && !restorable(run) && !app_.mapOutputs.any(run.lasting, run)) {
     run.wantsAll = true;
     run.absent = 0, run.unfinished = std::uint32_t(run.parts.size());
     if (!run.queued) run.queued = true, open_.push_back(&run);
@@ -210,7 +225,7 @@ void Pass::wantWhole(Run& run) {
 void Pass::expand(Run& run) {
   bool first = !run.inputsAsked;
   run.inputsAsked = true;
-  bool repair = first && !run.wantsAll && run.unfinished > run.wanted.size();
+  bool repair = first && !run.wantsAll && run.unfinished > run.wanted.size() + run.found.size();
   if (run.traits().aligned) {
     resolve(run, alignedReads(run));
     if (first) {
@@ -232,7 +247,7 @@ void Pass::expand(Run& run) {
     return;
   }
   for (std::uint32_t p = 0; repair && p < run.parts.size(); ++p) {
-    if (run.parts[p].state != PartState::kLaunched) continue;
+    if (run.parts[p].state != PartState::kLaunched || run.parts[p].found) continue;
     TaskReads own = run.plan->view.reads(run.shape(), run.whenMs, p, *in_.facts);
     for (Run* exchange : resolve(run, own).shuffles) wantWhole(*exchange);
     recheck(run, p, resolved_, 0);
@@ -255,7 +270,7 @@ void Pass::wantKept(const Reads& reads, std::uint32_t shift) {
 // elsewhere after a failure, the task has to start over with it.
 void Pass::recheck(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift) {
   Part& part = run.parts[partition];
-  if (part.state != PartState::kLaunched || part.owner != in_.serial) return;
+  if (part.state != PartState::kLaunched || part.found || part.owner != in_.serial) return;
   bool again = false;
   for (std::size_t i = 0; i < reads.kept.size(); ++i) {
     std::uint32_t p = reads.reads->kept[i].partition + shift;
@@ -432,6 +447,7 @@ bool Pass::placeAll(Run& run) {
 void Pass::place(Run& run) {
   if (run.shape().barrier) return placeGang(run);
   run.begun = true;
+  for (std::uint32_t p : run.found) launchFound(run, p);
   if (run.wantsAll) {
     if (placeAll(run)) return;
     run.wanted.clear();
@@ -568,12 +584,7 @@ void Pass::launch(Run& run, std::uint32_t partition, const Reads& reads, std::ui
   }
   Group& group = this->group(run, cautious);
   proto::Launch& launch = launchTo(group, part.at);
-  auto* tasks = launch.mutable_tasks();
-  tasks->add_stage(run.stage), tasks->add_when_ms(run.whenMs), tasks->add_partition(partition), tasks->add_attempt(++part.attempt);
-  if (group.whens.empty() || group.whens.back() != run.whenMs) {
-    if (std::find(group.whens.begin(), group.whens.end(), run.whenMs) == group.whens.end()) group.whens.push_back(run.whenMs);
-  }
-  run.move(part, PartState::kLaunched);
+  addTask(run, partition, group, *launch.mutable_tasks());
   for (std::size_t i = 0; i < reads.kept.size(); ++i) {
     std::uint32_t p = reads.reads->kept[i].partition + shift;
     if (p >= reads.kept[i]->parts.size() || reads.kept[i]->parts[p].at == part.at) continue;
@@ -584,10 +595,24 @@ void Pass::launch(Run& run, std::uint32_t partition, const Reads& reads, std::ui
   for (const auto& source : reads.reads->sources) addInputs(launch, {source.node, source.whenMs, source.partition + shift});
 }
 
+void Pass::launchFound(Run& run, std::uint32_t partition) {
+  Group& group = this->group(run, false);
+  addTask(run, partition, group, *launchTo(group, run.parts[partition].at).mutable_found());
+}
+
+void Pass::addTask(Run& run, std::uint32_t partition, Group& group, proto::Tasks& tasks) {
+  Part& part = run.parts[partition];
+  tasks.add_stage(run.stage), tasks.add_when_ms(run.whenMs), tasks.add_partition(partition), tasks.add_attempt(++part.attempt);
+  if (group.whens.empty() || group.whens.back() != run.whenMs) {
+    if (std::find(group.whens.begin(), group.whens.end(), run.whenMs) == group.whens.end()) group.whens.push_back(run.whenMs);
+  }
+  run.move(part, PartState::kLaunched);
+}
+
 // Senders learn where reducers are that the epoch does not put there, and which they have to serve again.
 void Pass::tellMoved() {
   for (Run* run : looked_) {
-    if (!run->reducers || (!run->wantsAll && run->wanted.empty() && run->reread.empty())) continue;
+    if (!run->reducers || (!run->wantsAll && run->wanted.empty() && run->found.empty() && run->reread.empty())) continue;
     const auto& standard = in_.placement->places(std::uint32_t(run->reducers->size())).at;
     const Stage& stage = run->shape();
     auto route = [&](std::uint32_t reducer, std::uint32_t at) {
@@ -632,6 +657,8 @@ void Pass::fill(proto::Launch& launch, const Group& group, const proto::Launch& 
   if (in_.pool) *launch.mutable_pool() = *in_.pool;
   launch.set_order(in_.order);
   launch.set_first_stage(firstStage(app_, in_, *group.plan));
+  if (group.plan != in_.plan) return;
+  for (const auto& [node, name] : in_.exchanges) launch.add_exchange_nodes(node), launch.add_exchange_ids(name);
 }
 
 void Pass::tellLaunches(const Group& group) {

@@ -43,6 +43,7 @@ class Pass {
   const TaskReads& alignedReads(Run& run);
   const Reads& resolve(const Run& run, const TaskReads& reads);
   void begin(Run& run);
+  std::uint32_t foundAt(const Run& run, std::uint32_t partition) const;
   void want(Run& run, std::uint32_t partition);
   void wantWhole(Run& run);
   void wantTogether(Run& run);
@@ -70,6 +71,8 @@ class Pass {
   void readAt(Run& exchange, std::uint32_t reducer, std::uint32_t place);
   bool ready(const Reads& reads, std::uint32_t shift, std::uint32_t place) const;
   void launch(Run& run, std::uint32_t partition, const Reads& reads, std::uint32_t shift);
+  void launchFound(Run& run, std::uint32_t partition);
+  void addTask(Run& run, std::uint32_t partition, Group& group, proto::Tasks& tasks);
   void wantBlocked();
   void launchBlocked();
   void addInputs(proto::Launch& launch, const ValueId& source);

@@ -36,7 +36,7 @@ proto::Progress::Job describe(Moment now, const App& app, const Instance& in) {
     if (first == in.firstStages.end()) continue;  // it launched nothing of that plan
     std::uint32_t tasks = 0, present = 0;
     for (const Part& part : run->parts) {
-      if (part.owner != in.serial || part.state == PartState::kAbsent) continue;
+      if (part.owner != in.serial || part.state == PartState::kAbsent || part.found) continue;
       ++tasks, present += part.state == PartState::kDone;
     }
     if (tasks == 0) continue;  // its results were there

@@ -60,7 +60,7 @@ void chargeCrash(const App& app, Instance& in, std::uint32_t executor, const std
   for (const auto& run : in.used) {
     for (std::uint32_t p = 0; p < run->parts.size(); ++p) {
       const Part& part = run->parts[p];
-      if (part.at != executor || part.state != PartState::kLaunched || part.owner != in.serial) continue;
+      if (part.at != executor || part.state != PartState::kLaunched || part.found || part.owner != in.serial) continue;
       ran = true, ofGang |= run == app.gang;
       addRetry(in, *run, p, kNowhere, true);
     }
@@ -102,7 +102,7 @@ void lose(Instance* in, Run& run, std::uint32_t partition) {
   Part& part = run.parts[partition];
   bool done = part.state == PartState::kDone;
   run.move(part, PartState::kAbsent);
-  part.at = kNowhere, part.owner = 0;
+  part.at = kNowhere, part.owner = 0, part.found = false;
   Instance::Output* output = in ? outputOf(*in, run) : nullptr;
   if (!output || !done) return;
   output->have[partition] = false;
@@ -251,6 +251,15 @@ static void notFound(App& app, const proto::KeptValue& missing) {
   if (!app.values.moveToCopy(id, part)) lose(nullptr, *kept, missing.partition());
 }
 
+// An executor has what an earlier job left there no longer. All that was found there is made anew: it is likely to be gone as well.
+static void notLeft(App& app, Instance& in, Run& run, std::uint32_t executor) {
+  app.mapOutputs.lose(run.lasting, executor);
+  for (std::uint32_t p = 0; p < run.parts.size(); ++p) {
+    const Part& part = run.parts[p];
+    if (part.found && part.state == PartState::kLaunched && part.at == executor) lose(&in, run, p);
+  }
+}
+
 Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed) {
   RunPtr run = runOf(app, in, failed.k(), failed.stage(), failed.when_ms());
   if (!run || failed.partition() >= run->parts.size()) return Verdict::kStale;
@@ -258,6 +267,10 @@ Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed
   Executor* executor = app.executor(failed.executor());
   bool mine = executor && part.state == PartState::kLaunched && part.at == executor->index && part.attempt == failed.attempt();
   if (!mine) return Verdict::kStale;
+  if (failed.domain() == proto::DOMAIN_LOST && part.found) {
+    notLeft(app, in, *run, executor->index);
+    return Verdict::kAgain;
+  }
   if (failed.domain() == proto::DOMAIN_LOST) {
     for (const auto& missing : failed.missing()) notFound(app, missing);
     if (++part.lost > kLostLimit) return Verdict::kFailed;
@@ -336,6 +349,9 @@ void retire(State& s, App& app, Instance& in, bool done) {
       }
     }
   }
+  for (const auto& run : in.own) {
+    if (done && run && run->lasting.node != 0 && run->absent == 0 && run->unfinished == 0) app.mapOutputs.note(run->lasting, *run);
+  }
   in.blocked.clear(), in.retries.clear(), in.sent.clear();
   app.instances.erase({in.whenMs, in.id.stream()});
   progressed(s, app);
@@ -348,6 +364,7 @@ void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& 
   }
   breakGangAt(s, app, index);
   app.values.moveToCopies(index);
+  app.mapOutputs.loseAll(index);
   for (auto& [key, in] : app.instances) {
     for (const auto& run : in->used) {
       for (std::uint32_t p = 0; p < run->parts.size(); ++p) {

@@ -61,7 +61,7 @@ void killTask(State& s, App& app, const proto::KillTask& kill) {
   for (const RunPtr& run : found.instance ? found.instance->used : std::vector<RunPtr>()) {
     if (run->plan.get() != found.plan || run->stage != found.stage || partition >= run->parts.size()) continue;
     const Part& part = run->parts[partition];
-    if (part.state != PartState::kLaunched || part.owner != found.instance->serial || (part.attempt & 0xfffu) != attempt || !app.isUp(part.at)) continue;
+    if (part.state != PartState::kLaunched || part.found || part.owner != found.instance->serial || (part.attempt & 0xfffu) != attempt || !app.isUp(part.at)) continue;
     told = true;
     s.send(app.executors[part.at]->peer(), messageOf(&proto::Message::mutable_stop_task, [&](proto::StopTask& stop) {
              *stop.mutable_instance() = found.instance->id;

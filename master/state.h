@@ -16,6 +16,7 @@
 #include "common/metrics.h"
 #include "master/app_events.h"
 #include "master/journal_state.h"
+#include "master/map_outputs.h"
 #include "master/machine.h"
 #include "master/stream.h"
 
@@ -108,6 +109,8 @@ struct App {
   std::map<std::uint64_t, Dropping> droppings;  // by the driver's request
   std::map<std::uint64_t, StorageAsked> storageAsked;  // likewise
   Values values;
+  MapOutputs mapOutputs;
+  std::vector<std::uint64_t> goneExchanges;  // names of map outputs that executors are still to be told to drop
   std::shared_ptr<Facts> facts;  // of jobs that read no stream
   std::map<std::pair<std::int64_t, std::uint32_t>, InstancePtr> instances;  // live ones, by time and stream
   std::uint32_t serials = 0, stagesMade = 0;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/map_output_id.h"
 #include "common/plan_view.h"
 #include "master/template.h"
 
@@ -29,6 +30,7 @@ struct Part {
   std::uint8_t failures = 0, lost = 0;  // of its tasks: by themselves, and for what they should read
   PartState state = PartState::kAbsent;
   bool counted = false;  // its accumulators were
+  bool found = false;    // kPlaced and on: what it makes was left by an earlier job, and is only pushed
 };
 
 // The tasks of a barrier stage as they meet.
@@ -56,6 +58,7 @@ struct Run {
   // Exchanges: where each reducer reads. `also`: a second reader elsewhere.
   std::shared_ptr<const std::vector<std::uint32_t>> reducers;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> also;
+  MapOutputId lasting;  // by which name later jobs find what it makes; without a node: they do not
   // Of partition 0, if the stage is aligned: the template's if it is timeless (its times are then those of this run), else its own.
   const TaskReads* reads = nullptr;
   std::unique_ptr<TaskReads> ownReads;
@@ -70,6 +73,7 @@ struct Run {
   bool wantsAll = false;  // nothing was there: `wanted` stands for all parts, whose states are still to be set
   std::uint32_t expanded = 0;          // of `wanted`
   std::vector<std::uint32_t> wanted;  // parts whose tasks this pass has to place
+  std::vector<std::uint32_t> found;   // parts that it found where an earlier job left them
   std::vector<std::uint32_t> reread;  // exchanges: reducers whose readers start over: senders push them again
 
   const Stage& shape() const { return plan->view.stages()[stage]; }

@@ -157,7 +157,7 @@ TEST(Conf, OtherKeysAndSparksWithoutMeaningAreIgnoredWithAWarning) {
   EXPECT_EQ(settings.warnings(),
             (std::vector<std::string>{"--conf: my.own.key is ignored: keys of Sluice begin with sluice.",
                                       "--conf: sluice.serializer is ignored: records are encoded by their types",
-                                      "sluice.shuffle.compress is ignored: shuffles need no settings",
+                                      "sluice.shuffle.compress is ignored: nothing else can be set of shuffles",
                                       "sluice.port.maxRetries is ignored: a port that is in use is an error; name another one, or 0 for any that is free",
                                       "sluice.streaming.minRememberDuration is ignored: use sluice.streaming.fileStream.minRememberDuration"}));
   EXPECT_TRUE(settings.all().empty());

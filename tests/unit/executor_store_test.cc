@@ -1,5 +1,6 @@
 // Objects under a tiny budget, segments and their passes, text lines, state files.
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <random>
 #include <set>
@@ -68,6 +69,41 @@ TEST(Store, TheOldestGoToDiskInOrderOfKind) {
   EXPECT_EQ(store.usedBytes(), 0);
   ASSERT_TRUE(store.pin(newer, pin));
   EXPECT_EQ(pin.view().size(), 40'000u);
+}
+
+TEST(Store, WhatIsLeftBehindGoesToDiskFirst) {
+  TemporaryFolder folder;
+  Store store(50'000, folder.path());
+  auto block = store.put(ObjectKind::kBlock, bytesOf(30'000, 'b'), 1);
+  Rows left;
+  left.add({store.put(ObjectKind::kSegment, bytesOf(30'000, 'l'), 1)});
+  store.demote(left);
+  store.makeRoom();
+  Pin pin;
+  EXPECT_TRUE(store.pinInMemory(block, pin));
+  EXPECT_FALSE(store.pinInMemory(left.pieces[0].object, pin));
+  store.demote(left);  // of what lies on disk: nothing
+  ASSERT_TRUE(store.pin(left.pieces[0].object, pin));
+  EXPECT_EQ(pin.view(), std::string(30'000, 'l'));
+}
+
+TEST(Store, AFullDiskIsGivenWhatCanBeDoneWithout) {
+  TemporaryFolder folder;
+  std::string directory = folder.path() + "/spills";
+  Store store(50'000, directory);  // which is not there: nothing can be written
+  auto block = store.put(ObjectKind::kBlock, bytesOf(60'000, 'b'), 1);
+  int asked = 0;
+  store.onFull([&] { return ++asked < 3 ? true : false; });
+  EXPECT_THROW(store.makeRoom(), Error);
+  EXPECT_EQ(asked, 3) << "tried again as long as something was let go";
+  Pin pin;
+  EXPECT_TRUE(store.pinInMemory(block, pin)) << "and then it is as before";
+  pin = {};
+  store.onFull([&] { return std::filesystem::create_directory(directory); });
+  store.makeRoom();
+  EXPECT_FALSE(store.over());
+  ASSERT_TRUE(store.pin(block, pin));
+  EXPECT_EQ(pin.view(), std::string(60'000, 'b'));
 }
 
 TEST(Store, WhatIsForTheDiskGoesThereAtOnce) {

@@ -56,9 +56,15 @@ void FakeExecutor::on(const EnvelopePtr& envelope) {
         }
       }
     }
-    const auto& tasks = launch.tasks();
-    for (int i = 0; i < tasks.stage_size(); ++i) {
-      tasks_.push_back({launch.instance(), launch.k(), view, launch.epoch(), tasks.stage(i), tasks.partition(i), tasks.attempt(i), tasks.when_ms(i)});
+    for (const proto::Tasks* tasks : {&launch.tasks(), &launch.found()}) {
+      for (int i = 0; i < tasks->stage_size(); ++i) {
+        Task& task = tasks_.emplace_back(launch.instance(), launch.k(), view, launch.epoch(), tasks->stage(i), tasks->partition(i), tasks->attempt(i), tasks->when_ms(i));
+        task.found = tasks == &launch.found();
+        const Stage& stage = view->stages()[task.stage];
+        for (int e = 0; e < launch.exchange_nodes_size(); ++e) {
+          if (stage.sink == Stage::Sink::kExchange && task.when < 0 && launch.exchange_nodes(e) == stage.exchange.node) task.name = launch.exchange_ids(e);
+        }
+      }
     }
   } else if (m.has_publish()) {
     published.push_back(m.publish());
@@ -66,6 +72,8 @@ void FakeExecutor::on(const EnvelopePtr& envelope) {
   } else if (m.has_release()) {
     releases.push_back(m.release());
     for (const auto& mark : m.release().marks()) release(mark);
+    const std::set<std::uint64_t> named(m.release().exchanges().begin(), m.release().exchanges().end());
+    std::erase_if(left, [&](const auto& entry) { return named.contains(std::get<0>(entry.first)) != m.release().all_but(); });
   } else if (m.has_start_receiver()) {
     receivers[m.start_receiver().node()] = m.start_receiver().incarnation();
     sequence_[m.start_receiver().node()] = 0;
@@ -213,18 +221,8 @@ void FakeExecutor::run(const Task& task, const TaskReads& reads) {
   }
   tasks->add_stage(task.stage), tasks->add_when_ms(task.when), tasks->add_partition(task.partition), tasks->add_attempt(task.attempt);
   if (stage.sink == Stage::Sink::kExchange) {
-    const auto& edge = task.view->node(stage.exchange.node).edges(int(stage.exchange.edge));
-    bool broadcast = edge.exchange() == proto::EXCHANGE_BROADCAST;
-    std::uint32_t reducers =
-        edge.exchange() == proto::EXCHANGE_GATHER ? 1 : task.view->partitions(stage.exchange.node, task.when, facts_);
-    outbound_[{stage.exchange, task.when, task.partition}] = {value, task.epoch, reducers, broadcast};
-    for (std::uint32_t r = 0; r < reducers; ++r) {
-      for (std::uint64_t to : destinations(epochs_.at(task.epoch), stage.exchange, task.when, r, reducers, broadcast)) {
-        auto it = fleet_.executors.find(to);
-        if (it != fleet_.executors.end()) it->second->take(stage.exchange, task.when, task.partition, r, mixed(value, r));
-      }
-    }
-    return;  // nobody tells the master of map tasks
+    if (task.name != 0) left[{task.name, stage.exchange.edge, task.partition}] = value;
+    return push(task, value);  // nobody tells the master of map tasks
   }
   if (stage.sink == Stage::Sink::kKeep) {
     std::int64_t when = task.view->whenOf(task.view->node(stage.root), task.when);
@@ -250,6 +248,34 @@ void FakeExecutor::run(const Task& task, const TaskReads& reads) {
   fleet_.tell({Role::kExecutor, id_}, envelope);
 }
 
+void FakeExecutor::push(const Task& task, std::uint64_t value) {
+  const Stage& stage = task.view->stages()[task.stage];
+  const auto& edge = task.view->node(stage.exchange.node).edges(int(stage.exchange.edge));
+  bool broadcast = edge.exchange() == proto::EXCHANGE_BROADCAST;
+  std::uint32_t reducers = edge.exchange() == proto::EXCHANGE_GATHER ? 1 : task.view->partitions(stage.exchange.node, task.when, facts_);
+  outbound_[{stage.exchange, task.when, task.partition}] = {value, task.epoch, reducers, broadcast};
+  for (std::uint32_t r = 0; r < reducers; ++r) {
+    for (std::uint64_t to : destinations(epochs_.at(task.epoch), stage.exchange, task.when, r, reducers, broadcast)) {
+      auto it = fleet_.executors.find(to);
+      if (it != fleet_.executors.end()) it->second->take(stage.exchange, task.when, task.partition, r, mixed(value, r));
+    }
+  }
+}
+
+void FakeExecutor::pushFound(const Task& task) {
+  const Stage& stage = task.view->stages()[task.stage];
+  auto it = left.find({task.name, stage.exchange.edge, task.partition});
+  if (it != left.end()) return push(task, it->second);
+  auto envelope = Fleet::messageOf(&proto::Message::mutable_failed, [&](proto::Failed& failed) {
+    *failed.mutable_instance() = task.instance;
+    failed.set_domain(proto::DOMAIN_LOST);
+    failed.set_k(task.k), failed.set_executor(id_), failed.set_stage(task.stage), failed.set_when_ms(task.when), failed.set_partition(task.partition);
+    failed.set_attempt(task.attempt);
+  });
+  told_.push_back(envelope);
+  fleet_.tell({Role::kExecutor, id_}, envelope);
+}
+
 void FakeExecutor::tellAgain() {
   auto again = told_;
   for (const auto& envelope : again) fleet_.tell({Role::kExecutor, id_}, envelope);
@@ -260,6 +286,10 @@ void FakeExecutor::runReady() {
   std::vector<Task> waiting;
   for (const auto& task : tasks) {
     const Stage& stage = task.view->stages()[task.stage];
+    if (task.found) {
+      pushFound(task);
+      continue;
+    }
     TaskReads reads = task.view->reads(stage, task.when, task.partition, facts_);
     if (!ready(task, reads)) {
       waiting.push_back(task);
@@ -268,6 +298,7 @@ void FakeExecutor::runReady() {
     std::optional<proto::Failed> failed;
     if (fleet_.fails) failed = fleet_.fails(id_, stage, task.when, task.partition, task.attempt);
     if (!failed) {
+      ++ran;
       run(task, reads);
       continue;
     }

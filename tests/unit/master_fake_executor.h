@@ -56,6 +56,9 @@ class FakeExecutor {
   std::vector<proto::CancelInstance> cancels;
   std::vector<proto::StopTask> stops;
   std::vector<bool> watches;
+  // Map outputs that jobs left: by name, edge and map partition.
+  std::map<std::tuple<std::uint64_t, std::uint32_t, std::uint32_t>, std::uint64_t> left;
+  std::size_t ran = 0;  // tasks that made something
   void tellAgain();
   void answer(const proto::Publish& publish);
   std::size_t pending() const { return tasks_.size(); }
@@ -70,12 +73,15 @@ class FakeExecutor {
     std::uint64_t epoch;
     std::uint32_t stage, partition, attempt;
     std::int64_t when;
+    std::uint64_t name = 0;  // of the map outputs it makes; 0: they do not last
+    bool found = false;
   };
   using Segment = std::tuple<ExchangeId, std::int64_t, std::uint32_t, std::uint32_t>;
   void release(const proto::Mark& mark);
   bool ready(const Task& task, const TaskReads& reads);
   void run(const Task& task, const TaskReads& reads);
-  void push(const Task& task, ExchangeId exchange, std::uint32_t reducers);
+  void push(const Task& task, std::uint64_t value);
+  void pushFound(const Task& task);
   std::set<std::uint64_t> destinations(const proto::Epoch& epoch, ExchangeId e, std::int64_t when, std::uint32_t reducer, std::uint32_t n,
                                        bool broadcast);
 

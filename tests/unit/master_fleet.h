@@ -91,6 +91,7 @@ class Fleet : public Effects {
              auto* kept = report.add_kept();
              kept->set_node(value.node), kept->set_when_ms(value.whenMs), kept->set_partition(value.partition);
            }
+           report.set_map_outputs(!executors[id]->left.empty());
          }));
   }
   // `crash`: what user code did that ended it; "": it was not user code.
@@ -216,8 +217,18 @@ class Fleet : public Effects {
            run.mutable_captures()->set_version(captures);
            if (withPlan) sluice::master::withPlan(run, plan);
            for (std::uint32_t p : partitions) run.add_partitions(p);
+           nameExchanges(run, plan);
          }));
     settle();
+  }
+  // What the driver names, if it does.
+  void nameExchanges(proto::RunJob& run, const proto::Plan& plan) {
+    for (std::uint32_t node : std::exchange(gone, {})) run.add_gone(node);
+    if (!named) return;
+    for (const auto& node : plan.nodes()) {
+      bool exchange = std::any_of(node.edges().begin(), node.edges().end(), [](const auto& edge) { return edge.exchange() != proto::EXCHANGE_NONE; });
+      if (exchange) run.add_exchange_nodes(node.id()), run.add_exchange_ids(node.id() + *named);
+    }
   }
   void startStream(const proto::Plan& plan) {
     driver(messageOf(&proto::Message::mutable_start_stream, [&](proto::StartStream& start) {
@@ -279,6 +290,8 @@ class Fleet : public Effects {
   std::string printed;
   std::uint64_t durable = 0;
   bool holdResults = false;  // executors keep them, as large ones
+  std::optional<std::uint32_t> named;  // jobs name map outputs for later ones: the driver's nodes have the plan's ids and this
+  std::vector<std::uint32_t> gone;     // nodes that the next job says are no more
   std::uint64_t recordsRead = 0;  // of each partition of a source; 0: nothing is said
   bool autoSync = true, answerDriver = true, answerPublish = true, paused = false, shuffled = false;
   std::mt19937_64 random;

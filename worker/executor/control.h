@@ -27,6 +27,7 @@ struct Task {
   std::int64_t whenMs = 0;
   Status status = Status::kWaiting;
   bool cautious = false;
+  bool found = false;  // what it makes was here already
   std::uint32_t waiting = 0;  // inputs that are not here yet
   std::int64_t startedMs = 0;  // 0: not yet
   // Of the Launch that asked for it (last): a repair may bring tasks of another template into an instance.

@@ -43,14 +43,16 @@ bool Instances::broadcasts(const PlanView& view, ExchangeId exchange) {
 // ---- launching ----
 
 void Instances::refuse(const proto::Launch& launch, const std::string& why) {
-  for (int i = 0; i < launch.tasks().stage_size(); ++i) {
-    auto [envelope, failed] = compose(&proto::Message::mutable_failed);
-    *failed->mutable_instance() = launch.instance();
-    failed->set_k(launch.k()), failed->set_executor(control_.options.executor.value);
-    failed->set_stage(launch.tasks().stage(i)), failed->set_when_ms(launch.tasks().when_ms(i));
-    failed->set_partition(launch.tasks().partition(i)), failed->set_attempt(launch.tasks().attempt(i));
-    failed->set_domain(proto::DOMAIN_SYSTEM), failed->set_message(why);
-    control_.send(kMasterPeer, std::move(envelope));
+  for (const proto::Tasks* tasks : {&launch.tasks(), &launch.found()}) {
+    for (int i = 0; i < tasks->stage_size(); ++i) {
+      auto [envelope, failed] = compose(&proto::Message::mutable_failed);
+      *failed->mutable_instance() = launch.instance();
+      failed->set_k(launch.k()), failed->set_executor(control_.options.executor.value);
+      failed->set_stage(tasks->stage(i)), failed->set_when_ms(tasks->when_ms(i));
+      failed->set_partition(tasks->partition(i)), failed->set_attempt(tasks->attempt(i));
+      failed->set_domain(proto::DOMAIN_SYSTEM), failed->set_message(why);
+      control_.send(kMasterPeer, std::move(envelope));
+    }
   }
 }
 
@@ -114,6 +116,12 @@ void Instances::onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Inst
     if (TaskPtr task = enter(instance, key, tasks.attempt(i), launch.cautious())) entered.push_back(std::move(task));
   }
   for (const TaskPtr& task : entered) await(instance, task);
+  const proto::Tasks& found = launch.found();
+  for (int i = 0; i < found.stage_size(); ++i) {
+    if (found.stage(i) >= instance.installed->plan->view.stages().size()) continue;
+    TaskKey key{launch.template_hash(), found.stage(i), found.when_ms(i), found.partition(i)};
+    if (TaskPtr task = enter(instance, key, found.attempt(i), false)) takeFound(instance, *task);
+  }
   if (instance.unfinished == 0) sendReport(instance);
 }
 
@@ -162,6 +170,32 @@ bool Instances::stillThere(Instance& instance, const Task& task) {
   setValue(kept, id, control_.options.executor.value);
   kept.set_bytes(values_.read(id)->allBytes());
   return true;
+}
+
+// ---- map outputs that jobs leave behind ----
+
+MapOutputId Instances::outputIdOf(const Task& task) {
+  const Stage& stage = task.view().stages()[task.stage];
+  const proto::Launch& launch = *task.launch;
+  bool may = stage.sink == Stage::Sink::kExchange && task.whenMs < 0 && !stage.barrier;
+  for (int i = 0; may && i < std::min(launch.exchange_nodes_size(), launch.exchange_ids_size()); ++i) {
+    if (launch.exchange_nodes(i) != stage.exchange.node) continue;
+    return {launch.exchange_ids(i), stage.exchange.edge, std::max(task.installed->epoch->default_partitions(), 1u)};
+  }
+  return {};
+}
+
+// As if the task had run, in no time and with nothing to tell of it.
+void Instances::takeFound(Instance& instance, Task& task) {
+  task.found = true;
+  const Stage& stage = task.view().stages()[task.stage];
+  MapOutputId id = outputIdOf(task);
+  auto segments = id.node == 0 ? nullptr : control_.runtime.mapOutputs().find(id, task.partition);
+  if (!segments) return fail(instance, task, proto::DOMAIN_LOST, "what an earlier job left is not here any more", {}, {});
+  task.status = Task::Status::kDone;
+  shuffle_.finished({stage.exchange, task.whenMs}, task.scope, task.partition, task.attempt, broadcasts(task.view(), stage.exchange),
+                    std::shared_ptr<const proto::Epoch>(task.installed, task.installed->epoch.get()), std::move(segments));
+  ended(instance, task);
 }
 
 // ---- inputs ----
@@ -393,6 +427,10 @@ void Instances::finish(Instance& instance, Task& task, TaskDone& done) {
     tasks.add_partition(task.partition), tasks.add_attempt(task.attempt);
   }
   if (exchange) {
+    if (MapOutputId id = outputIdOf(task); id.node != 0) {
+      control_.runtime.mapOutputs().keep(id, task.partition, done.segments);
+      shuffle_.lasts({stage.exchange, task.whenMs}, task.scope);
+    }
     shuffle_.finished({stage.exchange, task.whenMs}, task.scope, task.partition, task.attempt, broadcasts(view, stage.exchange),
                       std::shared_ptr<const proto::Epoch>(task.installed, task.installed->epoch.get()), std::move(done.segments));
   } else if (stage.sink == Stage::Sink::kKeep) {
@@ -447,7 +485,7 @@ void Instances::fail(Instance& instance, Task& task, proto::Domain domain, std::
   failed->set_attempt(task.attempt);
   failed->set_domain(domain), failed->set_message(std::move(message)), failed->set_site(std::move(site));
   for (ValueId id : missing) setValue(*failed->add_missing(), id, asked != 0 ? asked : control_.options.executor.value);
-  if (listens_) addRecord(task, metrics ? *metrics : TaskMetrics(), *failed->mutable_record());
+  if (listens_ && !task.found) addRecord(task, metrics ? *metrics : TaskMetrics(), *failed->mutable_record());
   instance.told.push_back(envelope);
   control_.send(kMasterPeer, std::move(envelope));
   const Stage& stage = task.view().stages()[task.stage];
@@ -571,6 +609,7 @@ void Instances::tellCounts() {
   decltype(counted_) now;
   for (const auto& [when, instance] : instances_) {
     for (const auto& [key, task] : instance->tasks) {
+      if (task->found) continue;
       auto& [running, done] = now[{when, key.plan, key.stage, key.whenMs}];
       running += task->status == Task::Status::kRunning, done += task->status == Task::Status::kDone;
     }

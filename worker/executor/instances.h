@@ -95,6 +95,9 @@ class Instances {
   // False: something was let go since the task became ready; which kept values.
   bool fillInputs(const Task& task, TaskSpec& spec, std::vector<ValueId>& missing) const;
   static bool broadcasts(const PlanView& view, ExchangeId exchange);
+  // By which name what a map task makes is found by later jobs; without a node: it is not.
+  static MapOutputId outputIdOf(const Task& task);
+  void takeFound(Instance& instance, Task& task);
 
   void finish(Instance& instance, Task& task, TaskDone& done);
   void keepOutput(Instance& instance, Task& task, TaskDone& done, proto::Prepared& report);

@@ -145,6 +145,9 @@ void Machine::State::onRelease(const proto::Release& release) {
   for (const auto& block : release.blocks()) values.dropBlock(BlockId::of(block));
   for (std::uint64_t id : release.unpersisted_broadcasts()) broadcasts.unpersist(id);
   for (std::uint64_t id : release.destroyed_broadcasts()) broadcasts.forget(id);
+  const std::vector<std::uint64_t> exchanges(release.exchanges().begin(), release.exchanges().end());
+  if (release.all_but()) control.runtime.mapOutputs().forgetAllBut(exchanges);
+  else if (!exchanges.empty()) control.runtime.mapOutputs().forget(exchanges);
   if (release.request() == 0) return;
   auto [envelope, dropped] = compose(&proto::Message::mutable_dropped);
   dropped->set_app(control.options.app.value), dropped->set_request(release.request());
@@ -162,6 +165,7 @@ void Machine::State::report() {
   receivers.report(*report);
   report->set_highest_term(control.highestTerm);
   report->set_highest_sequence(control.highestDurable);
+  report->set_map_outputs(!control.runtime.mapOutputs().empty());
   control.send(kMasterPeer, std::move(envelope));
 }
 

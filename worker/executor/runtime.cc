@@ -21,7 +21,9 @@ std::uint64_t shareOf(const RuntimeOptions& options) {
 }  // namespace
 
 Runtime::Runtime(RuntimeOptions options, CodeResolver& code)
-    : code_(code), taskShare_(shareOf(options)), openStates_(options.states), clock_(options.clock), store_(options.memoryBytes * 3 / 5, options.spillDirectory) {}
+    : code_(code), taskShare_(shareOf(options)), openStates_(options.states), clock_(options.clock), store_(options.memoryBytes * 3 / 5, options.spillDirectory) {
+  store_.onFull([this] { return mapOutputs_.forgetAll(); });
+}
 
 Runtime::~Runtime() = default;
 

@@ -14,6 +14,7 @@
 #include "sluice/task_metrics.h"
 #include "worker/executor/code.h"
 #include "worker/executor/machine.h"
+#include "worker/executor/map_outputs.h"
 #include "worker/executor/resources.h"
 #include "worker/executor/state_tables.h"
 #include "worker/executor/store.h"
@@ -62,6 +63,7 @@ class SLUICE_INTERNAL Runtime {
   TaskDone runTask(const TaskSpec& task);
 
   Store& store() { return store_; }
+  MapOutputs& mapOutputs() { return mapOutputs_; }
   StateTables& states() { return states_; }
   // A table that stands for this version of a state; null: an empty one.
   std::unique_ptr<StateTable> newState(RowsPtr version);
@@ -89,6 +91,7 @@ class SLUICE_INTERNAL Runtime {
   const StateDbOpener openStates_;
   std::int64_t (*const clock_)();
   Store store_;
+  MapOutputs mapOutputs_;
   StateTables states_;
   Mutex mutex_;
   absl::flat_hash_map<std::uint64_t, Bytes> broadcasts_ GUARDED_BY(mutex_);

@@ -233,7 +233,15 @@ void Shuffle::resend(std::uint64_t executor) {
 }
 
 void Shuffle::release(Scope scope) {
-  std::erase_if(states_, [&](const auto& entry) { return entry.second.scope == scope && entry.first.whenMs < 0; });
+  std::erase_if(states_, [&](const auto& entry) {
+    const auto& [key, state] = entry;
+    if (state.scope != scope || key.whenMs >= 0) return false;
+    for (const auto& [map, own] : state.own) {
+      if (!state.lasts) break;
+      for (const Rows& rows : *own.segments) control_.store().demote(rows);
+    }
+    return true;
+  });
   sweep();
 }
 

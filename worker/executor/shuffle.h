@@ -37,6 +37,8 @@ class Shuffle {
   void finished(ExchangeKey key, Scope scope, std::uint32_t map, std::uint32_t attempt, bool broadcast,
                 std::shared_ptr<const proto::Epoch> epoch, std::shared_ptr<const std::vector<Rows>> segments);
   bool has(ExchangeKey key, std::uint32_t map) const;
+  // What is made for it is kept for later jobs as well.
+  void lasts(ExchangeKey key, Scope scope) { state(key, scope).lasts = true; }
 
   // Reducers that are elsewhere than the epoch says; what is kept for them is pushed again. Replaces earlier routes of the reducers named.
   void move(ExchangeKey key, Scope scope, std::uint64_t epoch, const std::vector<std::pair<std::uint32_t, std::uint64_t>>& routes);
@@ -69,6 +71,7 @@ class Shuffle {
   };
   struct State {
     Scope scope = 0;
+    bool lasts = false;
     std::uint32_t maps = kUnknown;
     absl::flat_hash_map<std::uint32_t, Incoming> incoming;
     std::map<std::uint32_t, Own> own;  // by map partition

@@ -71,7 +71,14 @@ void OperatorSpill::write(std::string_view rows) {
 }
 
 void OperatorSpill::flush() {
-  file_.append(pending_);
+  for (;;) {
+    try {
+      file_.append(pending_);
+      break;
+    } catch (const Error&) {
+      if (!letGo_()) throw;
+    }
+  }
   pending_.clear();
 }
 

@@ -1,9 +1,11 @@
 // A nameless temporary file that is appended to and read at offsets; its space is freed with the last user.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "sluice/operator.h"
 
@@ -32,7 +34,8 @@ class SpillFile {
 // The rows that one operator put aside (TaskContext::newSpill).
 class OperatorSpill final : public Spill {
  public:
-  explicit OperatorSpill(const std::string& directory) : file_(directory) {}
+  // `letGo`: asked when the disk is full; true: something was let go, and it is tried again.
+  OperatorSpill(const std::string& directory, std::function<bool()> letGo) : file_(directory), letGo_(std::move(letGo)) {}
   void write(std::string_view rows) override;
   void rewind() override;
   std::size_t read(char* to, std::size_t n) override;
@@ -42,6 +45,7 @@ class OperatorSpill final : public Spill {
  private:
   void flush();
   SpillFile file_;
+  const std::function<bool()> letGo_;
   std::string pending_;
   std::uint64_t at_ = 0;
 };

@@ -206,13 +206,32 @@ void Store::moveOut(const Rows& rows) {
       victims.push_back(piece.object);
     }
   }
-  if (victims.empty()) return;
-  try {
-    writeOut(victims);
-  } catch (...) {
-    MutexLock lock(mutex_);
-    for (const ObjectPtr& object : victims) link(*object);
-    throw;
+  if (!victims.empty()) writeOutOrLink(victims);
+}
+
+// If the disk stays full they are in memory as before.
+void Store::writeOutOrLink(std::vector<ObjectPtr>& victims) {
+  for (;;) {
+    try {
+      return writeOut(victims);
+    } catch (const Error&) {
+      if (letGo()) continue;
+      MutexLock lock(mutex_);
+      for (const ObjectPtr& object : victims) link(*object);
+      throw;
+    }
+  }
+}
+
+void Store::demote(const Rows& rows) {
+  MutexLock lock(mutex_);
+  for (const Piece& piece : rows.pieces) {
+    Object& object = *piece.object;
+    if (object.kind_ == ObjectKind::kLeft) continue;
+    const bool listed = object.listed_;
+    if (listed) unlink(object);
+    object.kind_ = ObjectKind::kLeft;
+    if (listed) link(object);
   }
 }
 
@@ -221,14 +240,7 @@ void Store::makeRoom() {
     std::vector<ObjectPtr> victims;
     if (!collectVictims(victims)) break;  // all that is left is being read
     std::erase_if(victims, [](const ObjectPtr& object) { return object->gone_ || object->bytes_ == 0; });
-    if (victims.empty()) continue;
-    try {
-      writeOut(victims);
-    } catch (...) {
-      MutexLock lock(mutex_);
-      for (const ObjectPtr& object : victims) link(*object);
-      throw;
-    }
+    if (!victims.empty()) writeOutOrLink(victims);
   }
   trim();
 }

@@ -16,9 +16,9 @@
 
 namespace sluice::executor {
 
-// In the order in which they leave memory.
-enum class ObjectKind : std::uint8_t { kBlock, kKept, kSegment, kState };
-inline constexpr std::size_t kObjectKinds = 4;
+// In the order in which they leave memory. kLeft: segments that only later jobs may want.
+enum class ObjectKind : std::uint8_t { kLeft, kBlock, kKept, kSegment, kState };
+inline constexpr std::size_t kObjectKinds = 5;
 
 class Store;
 class SpillFile;
@@ -105,6 +105,11 @@ class SLUICE_INTERNAL Store {
   bool pinInMemory(const ObjectPtr& object, Pin& pin);
   // Whether it still can be read.
   bool present(const Rows& rows);
+  // They leave memory before all others from now on.
+  void demote(const Rows& rows);
+  // What is asked, by any thread and with no lock held, when the disk is full: whether it has let go of something that can be done without.
+  void onFull(std::function<bool()> letGo) { letGo_ = std::move(letGo); }
+  bool letGo() { return letGo_ && letGo_(); }
   // Adds the bytes that it takes in memory and on disk.
   void measure(const Rows& rows, std::uint64_t& memory, std::uint64_t& disk);
 
@@ -141,10 +146,12 @@ class SLUICE_INTERNAL Store {
   void unpin(Pin& pin);
   bool collectVictims(std::vector<ObjectPtr>& victims);
   void writeOut(std::vector<ObjectPtr>& victims);
+  void writeOutOrLink(std::vector<ObjectPtr>& victims);
   Bytes readBack(const Object& object);
 
   const std::int64_t budget_;
   const std::string directory_;
+  std::function<bool()> letGo_;
   std::atomic<std::int64_t> used_{0};
   std::atomic<std::uint64_t> spilled_{0}, freed_{0};
   Mutex mutex_;
