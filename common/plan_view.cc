@@ -7,7 +7,7 @@
 namespace sluice {
 
 PlanView::PlanView(std::shared_ptr<const proto::Plan> plan) : plan_(std::move(plan)) {
-  for (int i = 0; i < plan_->nodes_size(); ++i) positions_[plan_->nodes(i).id()] = i;
+  indexNodes();
   for (int i = 0; i < plan_->outputs_size(); ++i) {
     const auto& output = plan_->outputs(i);
     if (output.kind() == proto::OUTPUT_DRIVER) {
@@ -22,7 +22,21 @@ PlanView::PlanView(std::shared_ptr<const proto::Plan> plan) : plan_(std::move(pl
   for (Stage& stage : stages_) stage.barrier = isBarrierStage(*this, stage);
 }
 
+void PlanView::indexNodes() {
+  if (plan_->nodes_size() == 0) return;
+  auto [low, high] = std::minmax_element(plan_->nodes().begin(), plan_->nodes().end(), [](const auto& a, const auto& b) { return a.id() < b.id(); });
+  const std::uint64_t span = std::uint64_t(high->id()) - low->id() + 1;
+  if (span <= std::uint64_t(plan_->nodes_size()) * 4 + 64) {
+    firstId_ = low->id();
+    near_.assign(std::size_t(span), -1);
+    for (int i = 0; i < plan_->nodes_size(); ++i) near_[plan_->nodes(i).id() - firstId_] = i;
+  } else {
+    for (int i = 0; i < plan_->nodes_size(); ++i) positions_[plan_->nodes(i).id()] = i;
+  }
+}
+
 int PlanView::position(std::uint32_t id) const {
+  if (!near_.empty()) return id - firstId_ < near_.size() ? near_[id - firstId_] : -1;
   auto it = positions_.find(id);
   return it == positions_.end() ? -1 : it->second;
 }

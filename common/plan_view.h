@@ -97,6 +97,7 @@ class SLUICE_INTERNAL PlanView {
   TaskReads reads(const Stage& stage, std::int64_t instanceMs, std::uint32_t partition, const Facts& facts) const;
 
  private:
+  void indexNodes();
   std::uint32_t addStage(std::uint32_t root, Stage::Sink sink, ExchangeId exchange, std::uint32_t output);
   void walk(std::uint32_t node, std::vector<std::uint32_t>& parents);
   void addStateStages(std::uint32_t node, std::vector<bool>& seen);
@@ -105,6 +106,9 @@ class SLUICE_INTERNAL PlanView {
   void collectReads(std::uint32_t node, std::int64_t whenMs, std::uint32_t partition, const Facts& facts, TaskReads& reads) const;
 
   std::shared_ptr<const proto::Plan> plan_;
+  // Where each node is in the plan: asked a hundred times for each job. Ids of one application lie close together as a rule.
+  std::uint32_t firstId_ = 0;
+  std::vector<int> near_;                             // by id, from firstId_ on; empty: see positions_
   absl::flat_hash_map<std::uint32_t, int> positions_;
   std::vector<Stage> stages_;
   absl::flat_hash_map<ExchangeId, std::uint32_t> exchangeStages_;
