@@ -262,7 +262,7 @@ void Driver::onSession(Peer with, bool up) {
         executorSessions_.insert(with.id);
         sendFetches(out);
       } else {
-        executorSessions_.erase(with.id), dialled_.erase(with.id);
+        executorSessions_.erase(with.id), dialled_.erase(with.id), taken_.erase(with.id);
         failFetches(with.id);
       }
     }
@@ -276,7 +276,7 @@ void Driver::onMessage(Peer from, EnvelopePtr envelope) {
   {
     std::lock_guard lock(mutex_);
     const auto& message = envelope->message;
-    if (message.has_got()) onGot(envelope);
+    if (message.has_got()) onGot(from, envelope, out);
     else if (from.role == Role::kMaster) onMaster(envelope, out);
     changed_.notify_all();
   }

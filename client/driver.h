@@ -251,7 +251,8 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   void onJobPart(const EnvelopePtr& envelope, Outgoing& out);
   template <class ResultList> void gather(const std::shared_ptr<Gathering>& into, const ResultList& results, const Envelope& envelope);
   void dropFetches(const Gathering& of);
-  void onGot(const EnvelopePtr& envelope);
+  void tellTaken(Peer from, const Envelope& envelope, Outgoing& out);
+  void onGot(Peer from, const EnvelopePtr& envelope, Outgoing& out);
   void onPlanFor(const proto::PlanFor& ask, Outgoing& out);
   void onRunOutput(const proto::RunOutput& ask, Outgoing& out);
   void onBatchDone(const EnvelopePtr& envelope, Outgoing& out);
@@ -326,6 +327,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   absl::flat_hash_set<std::uint64_t> sentTemplates_;  // in this session
   std::map<std::uint64_t, Fetch> fetches_;
   std::map<std::uint64_t, proto::Member> members_;
+  std::map<std::uint64_t, std::uint64_t> taken_;  // bytes that executors have not been told to have arrived
   std::set<std::uint64_t> executorSessions_, dialled_;
   std::map<std::uint32_t, Stream> streams_;
   std::map<std::uint64_t, Bytes> shared_;

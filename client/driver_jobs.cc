@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "client/driver.h"
+#include "common/taken.h"
 
 namespace sluice {
 namespace {
@@ -251,8 +252,19 @@ void Driver::failFetches(std::uint64_t executor) {
   }
 }
 
-void Driver::onGot(const EnvelopePtr& envelope) {
+// What arrived is taken, whether anybody still wants it or not.
+void Driver::tellTaken(Peer from, const Envelope& envelope, Outgoing& out) {
+  std::uint64_t& bytes = taken_[from.id];
+  for (const auto& piece : envelope.attachments) bytes += piece.size();
+  if (bytes < kTakenBytes) return;
+  auto [reply, taken] = compose(&proto::Message::mutable_taken);
+  taken->set_app(app_), taken->set_bytes(std::exchange(bytes, 0));
+  out.messages.emplace_back(from, std::move(reply));
+}
+
+void Driver::onGot(Peer from, const EnvelopePtr& envelope, Outgoing& out) {
   const auto& got = envelope->message.got();
+  tellTaken(from, *envelope, out);
   auto it = fetches_.find(got.request());
   if (it == fetches_.end()) return;
   Fetch& fetch = it->second;

@@ -413,6 +413,44 @@ TEST_F(LargeValue, WhatIsOnItsWayGoesWithItsSession) {
   expectItCame();
 }
 
+// A driver that fetches a large result is sent no more than it takes.
+TEST(ExecutorMachine, AResultGoesToTheDriverAsItTakesIt) {
+  constexpr std::int64_t kRows = 4'000'000, kOnTheWay = 2 << 20;
+  constexpr Peer kDriver{Role::kDriver, 1};
+  Fleet fleet(1, 16 << 20);
+  std::vector<std::int64_t> numbers(kRows);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = std::int64_t(i * 0x9e3779b97f4a7c15ull);
+  PlanMaker plan;
+  plan.output(plan.source<std::int64_t>({{rowsOf(numbers), numbers.size()}}, false), proto::OUTPUT_RESULTS);
+  fleet.install(plan, 1);
+  fleet.launchAll(-1);
+  fleet.settle();
+  Member& member = fleet.at(1);
+  member.machine->onSession(kDriver, true, fleet.now);
+  auto [envelope, get] = compose(&proto::Message::mutable_get);
+  get->set_app(1), get->set_request(3);
+  get->mutable_instance()->set_app(1), get->mutable_instance()->set_when_ms(-1);
+  get->mutable_result()->set_output(0), get->mutable_result()->set_partition(0);
+  member.machine->onMessage(kDriver, envelope, fleet.now);
+  std::uint64_t rows = 0;
+  bool more = true;
+  for (int i = 0; more; ++i) {
+    ASSERT_LT(i, 10'000) << "it came to a stand";
+    while (fleet.runWork(member)) {
+    }
+    std::int64_t bytes = 0;
+    for (const auto& message : std::exchange(fleet.toDriver, {})) {
+      more = message->message.got().more(), rows = message->message.got().rows();
+      for (const Bytes& attachment : message->attachments) bytes += std::int64_t(attachment.size());
+    }
+    ASSERT_LE(bytes, kOnTheWay);
+    auto [reply, taken] = compose(&proto::Message::mutable_taken);
+    taken->set_bytes(std::uint64_t(bytes));
+    member.machine->onMessage(kDriver, reply, fleet.now);
+  }
+  EXPECT_EQ(rows, std::uint64_t(kRows));
+}
+
 TEST(ExecutorMachine, CheckpointAndRestore) {
   Fleet fleet(2);
   TemporaryFolder folder;

@@ -24,15 +24,10 @@ std::uint64_t Lanes::session(Peer to) const {
 }
 
 bool Lanes::enter(Peer to, const std::shared_ptr<Outgoing>& sender) {
-  if (to.role != Role::kExecutor) return true;  // asks for what it has room for
   Lane& lane = lanes_[to];
   if (lane.untaken < most()) return true;
   lane.waiting.push_back(sender);
   return false;
-}
-
-void Lanes::add(Peer to, std::uint64_t bytes) {
-  if (to.role == Role::kExecutor) lanes_[to].untaken += bytes;
 }
 
 void Lanes::onTaken(Peer to, std::uint64_t bytes) {

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "common/ids.h"
+#include "common/taken.h"
 
 namespace sluice::executor {
 
@@ -22,7 +23,7 @@ class Lanes {
   std::uint64_t session(Peer to) const;
   // False: there is no more room, and the sender's step() is called when there is.
   bool enter(Peer to, const std::shared_ptr<Outgoing>& sender);
-  void add(Peer to, std::uint64_t bytes);     // are on their way
+  void add(Peer to, std::uint64_t bytes) { lanes_[to].untaken += bytes; }  // are on their way
   void onTaken(Peer to, std::uint64_t bytes);  // are not any more
 
   // ---- receiving ----
@@ -37,7 +38,6 @@ class Lanes {
     std::uint64_t session = 0, untaken = 0, received = 0;
     std::deque<std::shared_ptr<Outgoing>> waiting;
   };
-  static constexpr std::uint64_t kTakenBytes = 256 << 10;  // are told; what small batches send never comes to it
   std::uint64_t most() const;
 
   Control& control_;

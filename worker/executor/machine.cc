@@ -226,7 +226,7 @@ void Machine::onSession(Peer with, bool up, Moment now) {
   State& s = *state_;
   if (up) s.peers.insert(with);
   else s.peers.erase(with);
-  if (with.role == Role::kExecutor) s.control.lanes.onPeer(with);
+  if (with.role != Role::kMaster) s.control.lanes.onPeer(with);
   if (with.role == Role::kMaster && up) {
     s.report();
     s.templates.tellAgain();
