@@ -14,12 +14,18 @@ using detail::PlanNode;
 // What structures are hashed from: words and texts, each with its length, so that no two structures give equal bytes.
 class Digest {
  public:
+  Digest() : bytes_(scratch()) { bytes_.clear(); }
   void add(std::uint64_t word) { bytes_.append(&word, sizeof word); }
   void add(std::string_view text) { add(text.size()), bytes_.append(text); }
   std::uint64_t hash() const { return XXH3_64bits(bytes_.data(), bytes_.size()); }
 
  private:
-  Buffer bytes_;
+  // Each job makes one, of a kilobyte or more; one at a time on a thread.
+  static Buffer& scratch() {
+    thread_local Buffer buffer;
+    return buffer;
+  }
+  Buffer& bytes_;
 };
 
 struct Placed {
