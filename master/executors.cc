@@ -158,7 +158,7 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
     resendRest(s, *app, executor);
     resendStorage(s, *app, executor);
   }
-  if (report.map_outputs()) tellMapOutputs(s, *app, executor);
+  if (report.map_outputs() || (known && !isNew)) tellMapOutputs(s, *app, executor);
   if (isNew) tellExecutorAdded(s, *app, executor);
   if (!begins || app->watch.on || app->listening.on) askForCounts(s, *app, executor);  // or it goes on as it was told before
   for (const auto& stored : report.receivers()) takeStored(s, *app, stored);

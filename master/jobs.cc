@@ -1,6 +1,7 @@
 #include "master/jobs.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "common/barrier_stages.h"
@@ -145,8 +146,14 @@ void distrustExchanges(State& s, App& app, const Instance& job, proto::Domain do
       if (found) app.mapOutputs.lose(run->lasting);
     }
   }
+  auto usedByAnother = [&](std::uint64_t name) {  // whose own end decides
+    return std::any_of(app.instances.begin(), app.instances.end(), [&](const auto& entry) {
+      const auto& names = entry.second->exchanges;
+      return entry.second.get() != &job && std::any_of(names.begin(), names.end(), [&](const auto& other) { return other.second == name; });
+    });
+  };
   for (const auto& [node, name] : job.exchanges) {
-    if (app.mapOutputs.anyOf(name)) continue;
+    if (app.mapOutputs.anyOf(name) || usedByAnother(name)) continue;
     armRelease(s, app);
     app.goneExchanges.push_back(name);
   }
@@ -216,6 +223,9 @@ std::int64_t releasedBatch(const Stream& stream, const PlanView& view) {
 void runJob(State& s, App& app, const EnvelopePtr& envelope) {
   const auto& request = envelope->message.run_job();
   const std::uint64_t number = request.number();
+  if (number == 0 || number > std::uint64_t(std::numeric_limits<std::int64_t>::max())) {
+    return answerFailed(s, app, number, proto::DOMAIN_SYSTEM, "jobs are numbered from 1 on", "");
+  }
   dropGone(s, app, request);
   for (const auto& [answered, old] : app.answers) {
     if (answered == number && app.driver) return s.resend(*app.driver, old);

@@ -39,7 +39,7 @@ void MapOutputs::loseAll(std::uint32_t executor) {
 }
 
 bool MapOutputs::forget(std::uint64_t node) {
-  where_.erase(where_.lower_bound({node, 0, 0}), where_.lower_bound({node + 1, 0, 0}));
+  where_.erase(where_.lower_bound({node, 0, 0}), where_.upper_bound({node, ~0u, ~0u}));
   return known_.erase(node) != 0;
 }
 

@@ -11,7 +11,7 @@
 
 namespace sluice::master {
 
-class MapOutputs {
+class SLUICE_INTERNAL MapOutputs {
  public:
   // A job reads what this node names; until forget() outputs may lie at executors.
   void know(std::uint64_t node) { known_.insert(node); }

@@ -158,12 +158,11 @@ void Pass::begin(Run& run) {
   looked_.push_back(&run);
 }
 
-// Where an earlier job left what the part is to make.
+// Where an earlier job left what the part is to make. Looked for once: a task that was sent already may still wait where it is said to lie.
 std::uint32_t Pass::foundAt(const Run& run, std::uint32_t partition) const {
-  if (run.lasting.node == 0) return kNowhere;
+  if (run.lasting.node == 0 || run.parts[partition].attempt != 0) return kNowhere;
   std::uint32_t at = app_.mapOutputs.at(run.lasting, partition, run);
-  const auto* retry = at == kNowhere || in_.retries.empty() ? nullptr : retryOf(in_, run, partition);
-  return usable(at, retry ? retry->avoid : kNowhere) ? at : kNowhere;
+  return usable(at, kNowhere) ? at : kNowhere;
 }
 
 const TaskReads& Pass::alignedReads(Run& run) {

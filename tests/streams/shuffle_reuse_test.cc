@@ -128,7 +128,7 @@ TEST_P(ShuffleReuse, AfterAFailureItIsMadeAnew) {
 }
 
 TEST_P(ShuffleReuse, ACheckpointTakesItsPlace) {
-  Cluster cluster(GetParam());
+  Cluster cluster(GetParam(), Seconds(1), Conf().set("sluice.shuffle.reuse", "false"));
   cluster.context().setCheckpointDir(testing::temporaryDirectory());
   auto all = sums(cluster.context());
   all.checkpoint();

@@ -180,6 +180,75 @@ TEST_F(DriverTest, ANewSessionSaysHowManyExecutorsAreWantedFirst) {
   EXPECT_EQ(submitAgain().executors(), 3u);
 }
 
+// What jobs may leave behind has the names of the reading nodes, and the job after the last handle says that they are gone.
+TEST_F(DriverTest, ShufflesAreNamedAndLetGo) {
+  auto ids = [&](std::size_t job) {
+    const proto::RunJob run = cluster.jobs().at(job);
+    return std::vector<std::uint32_t>(run.exchange_ids().begin(), run.exchange_ids().end());
+  };
+  auto gone = [&](std::size_t job) {
+    const proto::RunJob run = cluster.jobs().at(job);
+    return std::vector<std::uint32_t>(run.gone().begin(), run.gone().end());
+  };
+  auto sums = [&] { return context.range(0, 4).map([](std::int64_t n) { return std::pair(n, n); }).reduceByKey(std::plus<>()); };
+  std::vector<std::uint32_t> first;
+  {
+    auto mine = sums();
+    mine.collect(), mine.collect();
+    first = ids(0);
+    ASSERT_EQ(first.size(), 1u);
+    EXPECT_EQ(ids(1), first);
+    auto other = sums();
+    other.collect();
+    EXPECT_NE(ids(2), first) << "of equal structure";
+    EXPECT_EQ(cluster.jobs()[2].exchange_nodes(0), cluster.jobs()[0].exchange_nodes(0)) << "whose plan has the ids of the first";
+    sums();  // never read: nothing of it is anywhere
+  }
+  EXPECT_TRUE(gone(2).empty());
+  context.range(0, 4).collect();
+  auto told = gone(3);
+  EXPECT_EQ(told.size(), 2u);
+  EXPECT_TRUE(std::count(told.begin(), told.end(), first[0]));
+  context.range(0, 4).collect();
+  EXPECT_TRUE(gone(4).empty()) << "told once";
+}
+
+TEST_F(DriverTest, WhatIsGoneIsToldAgainInANewSession) {
+  context.range(0, 4).map([](std::int64_t n) { return std::pair(n, n); }).reduceByKey(std::plus<>()).collect();
+  bool broken = false;
+  cluster.answer = [&](const EnvelopePtr& e) {
+    if (!e->message.has_run_job() || std::exchange(broken, true)) return false;
+    cluster.driver->onSession(kMasterPeer, false);
+    cluster.driver->onSession(kMasterPeer, true);
+    return true;
+  };
+  context.range(0, 4).collect();
+  ASSERT_EQ(cluster.jobs().size(), 3u);
+  EXPECT_EQ(cluster.jobs()[1].gone_size(), 1);
+  EXPECT_EQ(cluster.jobs()[2].gone_size(), 1);
+}
+
+TEST_F(DriverTest, ACheckpointLetsItsShuffleGo) {
+  std::string directory = ::testing::TempDir() + "/sluice-driver-test-" + std::to_string(::getpid());
+  context.setCheckpointDir(directory);
+  auto sums = context.range(0, 4).map([](std::int64_t n) { return std::pair(n, n); }).reduceByKey(std::plus<>());
+  sums.collect();
+  sums.localCheckpoint();
+  sums.collect();
+  std::size_t jobs = cluster.jobs().size();
+  context.range(0, 4).collect();
+  EXPECT_EQ(cluster.jobs()[jobs].gone_size(), 1);
+}
+
+TEST(DriverConf, WithoutReuseNothingIsNamed) {
+  FakeCluster cluster;
+  Context context(localConf().set("sluice.shuffle.reuse", "false"));
+  context.range(0, 4).map([](std::int64_t n) { return std::pair(n, n); }).reduceByKey(std::plus<>()).collect();
+  EXPECT_EQ(cluster.jobs()[0].exchange_ids_size(), 0);
+  context.range(0, 4).collect();
+  EXPECT_EQ(cluster.jobs()[1].gone_size(), 0);
+}
+
 TEST_F(DriverTest, ALostMasterFailsWhatWaits) {
   cluster.answer = [&](const EnvelopePtr& e) {
     if (!e->message.has_run_job()) return false;

@@ -99,6 +99,7 @@ TEST(Store, AFullDiskIsGivenWhatCanBeDoneWithout) {
   Pin pin;
   EXPECT_TRUE(store.pinInMemory(block, pin)) << "and then it is as before";
   pin = {};
+  // Others may have let go while this one wrote: it tries again before it asks.
   store.onFull([&] { return std::filesystem::create_directory(directory); });
   store.makeRoom();
   EXPECT_FALSE(store.over());

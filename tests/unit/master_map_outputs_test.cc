@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "master/map_outputs.h"
 #include "tests/unit/master_fleet.h"
 
 namespace sluice::master {
@@ -116,6 +117,40 @@ TEST_F(MapOutputs, AnExecutorThatJoinedReadsThemToo) {
   EXPECT_EQ(fleet.results(2), fleet.results(1));
 }
 
+// A kept input pulls readers off the places where the new epoch would have them: senders have to hear of it.
+TEST_F(MapOutputs, AReaderElsewhereIsTold) {
+  PlanMaker p(14);
+  auto kept = p.step(p.constant(6));
+  p.keep(kept);
+  auto words = p.step(p.constant(6));
+  auto& joined = p.node(proto::NODE_PULL);
+  p.edge(joined, kept), p.edge(joined, words, proto::EXCHANGE_HASH);
+  joined.set_partitions(6);
+  const proto::Plan plan = p.output(joined.id()).plan;
+  fleet.named = 100;
+  run(1, plan);
+  fleet.join(4);
+  fleet.settle();
+  EXPECT_EQ(run(2, plan, false), 6u);
+  EXPECT_EQ(fleet.results(2), fleet.results(1)) << fleet.stuck();
+}
+
+TEST_F(MapOutputs, OfAJobThatRunsAreNotTakenByOneThatIsCancelled) {
+  fleet.named = 100;
+  fleet.paused = true;
+  fleet.runJob(1, counts());
+  fleet.runJob(2, counts(), false);
+  fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_cancel_job, [](proto::CancelJob& cancel) {
+               cancel.set_app(1), cancel.set_number(2), cancel.set_by("me");
+             }));
+  fleet.paused = false;
+  fleet.settle();
+  fleet.advance(100);
+  EXPECT_EQ(fleet.results(1).size(), kReduces);
+  EXPECT_EQ(left(), kMaps);
+  EXPECT_EQ(run(3, counts(), false), kReduces);
+}
+
 TEST_F(MapOutputs, GoWithTheJobAfterTheirNode) {
   fleet.named = 100;
   run(1, counts());
@@ -199,6 +234,42 @@ TEST_F(MapOutputs, ANodeThatIsNotOfThePlanIsRefused) {
   EXPECT_NE(fleet.received(proto::Message::kJobFailed)[0].job_failed().message().find("not of the plan"), std::string::npos);
 }
 
+TEST_F(MapOutputs, ANumberThatNoJobHasIsRefused) {
+  fleet.named = ~0u;
+  for (std::uint64_t number : {std::uint64_t(0), ~std::uint64_t(0) << 32 | 1}) {
+    fleet.runJob(number, counts());
+    EXPECT_FALSE(fleet.received(proto::Message::kJobFailed).empty());
+    fleet.toDriver.clear();
+  }
+}
+
+TEST(MapOutputHints, AreOfOneNodeEdgeAndNumberOfPartitions) {
+  master::MapOutputs hints;
+  const MapOutputId id{~0ull, 1, 6};
+  master::Run run;
+  run.reset(2);
+  run.parts[0].at = 3, run.parts[1].at = 4;
+  run.reducers = std::make_shared<std::vector<std::uint32_t>>(5);
+  hints.note(id, run);
+  EXPECT_FALSE(hints.any(id, run)) << "nobody named it";
+  hints.know(~0ull);
+  hints.note(id, run);
+  EXPECT_EQ(hints.at(id, 1, run), 4u);
+  EXPECT_EQ(hints.at({~0ull, 0, 6}, 1, run), kNowhere);
+  EXPECT_EQ(hints.at({~0ull, 1, 4}, 1, run), kNowhere);
+  EXPECT_EQ(hints.at({7, 1, 6}, 1, run), kNowhere);
+  master::Run other;
+  other.reset(3);
+  other.reducers = run.reducers;
+  EXPECT_EQ(hints.at(id, 1, other), kNowhere);
+  hints.lose(id, 4);
+  EXPECT_EQ(hints.at(id, 1, run), kNowhere);
+  EXPECT_EQ(hints.at(id, 0, run), 3u);
+  EXPECT_TRUE(hints.forget(~0ull));
+  EXPECT_FALSE(hints.any(id, run));
+  EXPECT_FALSE(hints.forget(~0ull));
+}
+
 // Jobs after jobs; executors are lost, join, miss messages and forget what they have.
 TEST_F(MapOutputs, AnythingMayBeLostAtAnyMoment) {
   for (const auto& plan : {counts(), chain()}) {
@@ -230,7 +301,8 @@ TEST_F(MapOutputs, AnythingMayBeLostAtAnyMoment) {
             fleet.join(next++);
             break;
           case 3:
-            if (job == 3) fleet.named = 200;
+            for (const auto& node : plan.nodes()) fleet.gone.push_back(node.id() + *fleet.named);
+            fleet.named = *fleet.named + 100;
             break;
           default: fleet.settle();
         }

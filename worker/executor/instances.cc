@@ -129,7 +129,7 @@ void Instances::onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Inst
 TaskPtr Instances::enter(Instance& instance, TaskKey key, std::uint32_t attempt, bool cautious) {
   TaskPtr& task = instance.tasks[key];
   if (task && attempt < task->attempt) return nullptr;
-  if (task) task->k = instance.k;
+  if (task) task->k = instance.k, task->found = false;
   // All tasks of a barrier stage begin anew together; none goes on by itself, or is left out because it was done.
   const bool together = instance.installed->plan->view.stages()[key.stage].barrier;
   if (together && task && task->spec) task->spec->stopped.store(true, std::memory_order_relaxed);
@@ -191,7 +191,7 @@ void Instances::takeFound(Instance& instance, Task& task) {
   const Stage& stage = task.view().stages()[task.stage];
   MapOutputId id = outputIdOf(task);
   auto segments = id.node == 0 ? nullptr : control_.runtime.mapOutputs().find(id, task.partition);
-  if (!segments) return fail(instance, task, proto::DOMAIN_LOST, "what an earlier job left is not here any more", {}, {});
+  if (!segments || segments->size() != reducersOf(task.view(), stage.exchange, *instance.facts)) return fail(instance, task, proto::DOMAIN_LOST, "what an earlier job left is not here any more", {}, {});
   task.status = Task::Status::kDone;
   shuffle_.finished({stage.exchange, task.whenMs}, task.scope, task.partition, task.attempt, broadcasts(task.view(), stage.exchange),
                     std::shared_ptr<const proto::Epoch>(task.installed, task.installed->epoch.get()), std::move(segments));

@@ -33,9 +33,11 @@ char* LastingBytes::take(std::size_t n) {
 }
 
 char* LastingBytes::takeFromDisk(std::size_t n) {
-  if (!file_) file_ = std::make_unique<SpillFile>(store_.directory());
   std::size_t size = 0;
-  char* at = file_->map(n, size);
+  char* at = store_.onDisk([&] {
+    if (!file_) file_ = std::make_unique<SpillFile>(store_.directory());
+    return file_->map(n, size);
+  });
   runs_.push_back({at, size, true});
   onDisk_ += size;
   return at;

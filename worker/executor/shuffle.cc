@@ -149,7 +149,10 @@ void Shuffle::push(std::uint64_t executor, ExchangeKey key, const State& state, 
     message->set_checksum(pushChecksum(envelope->attachments));
     control_.send({Role::kExecutor, executor}, std::move(envelope));
   };
-  auto gone = [this] { control_.log("segments that a peer asked for cannot be read back from the spill file"); };
+  auto gone = [this] {
+    control_.log("segments that a peer asked for cannot be read back from the spill file");
+    control_.runtime.mapOutputs().forgetAll();  // what earlier jobs left lies in such files, too
+  };
   auto outgoing = Outgoing::start(control_, {Role::kExecutor, executor}, std::move(entries), std::move(emit), std::move(gone));
   if (!outgoing->over()) pushing_[{executor, key, map}] = {std::move(outgoing), std::move(reducers)};
 }

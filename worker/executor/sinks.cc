@@ -128,6 +128,8 @@ std::unique_ptr<Sink> makeOutputSink(const proto::Output& output, const TypeDesc
 
 }  // namespace
 
+std::size_t reducersOf(const PlanView& view, ExchangeId exchange, const Facts& facts) { return routingOf(view, exchange, facts).reducers; }
+
 std::unique_ptr<Sink> makeSink(TaskRun& run) {
   const PlanView& view = run.plan().view;
   const Stage& stage = view.stages()[run.spec().stage];

@@ -18,4 +18,7 @@ class Sink {
 
 std::unique_ptr<Sink> makeSink(TaskRun& run);
 
+// How many segments each map partition of an exchange has.
+std::size_t reducersOf(const PlanView& view, ExchangeId exchange, const Facts& facts);
+
 }  // namespace sluice::executor

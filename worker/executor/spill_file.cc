@@ -70,15 +70,10 @@ void OperatorSpill::write(std::string_view rows) {
   if (pending_.size() >= (256u << 10)) flush();
 }
 
+OperatorSpill::OperatorSpill(Store& store) : store_(store), file_(store.onDisk([&] { return std::make_unique<SpillFile>(store.directory()); })) {}
+
 void OperatorSpill::flush() {
-  for (;;) {
-    try {
-      file_.append(pending_);
-      break;
-    } catch (const Error&) {
-      if (!letGo_()) throw;
-    }
-  }
+  store_.onDisk([&] { return file_->append(pending_); });
   pending_.clear();
 }
 
@@ -90,8 +85,8 @@ void OperatorSpill::rewind() {
 
 std::size_t OperatorSpill::read(char* to, std::size_t n) {
   if (!pending_.empty()) flush();
-  n = std::size_t(std::min<std::uint64_t>(n, file_.size() - at_));
-  file_.read(at_, to, n);
+  n = std::size_t(std::min<std::uint64_t>(n, file_->size() - at_));
+  file_->read(at_, to, n);
   at_ += n;
   return n;
 }

@@ -1,13 +1,12 @@
 // A nameless temporary file that is appended to and read at offsets; its space is freed with the last user.
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "sluice/operator.h"
+#include "worker/executor/store.h"
 
 namespace sluice::executor {
 
@@ -34,18 +33,17 @@ class SpillFile {
 // The rows that one operator put aside (TaskContext::newSpill).
 class OperatorSpill final : public Spill {
  public:
-  // `letGo`: asked when the disk is full; true: something was let go, and it is tried again.
-  OperatorSpill(const std::string& directory, std::function<bool()> letGo) : file_(directory), letGo_(std::move(letGo)) {}
+  explicit OperatorSpill(Store& store);
   void write(std::string_view rows) override;
   void rewind() override;
   std::size_t read(char* to, std::size_t n) override;
-  std::uint64_t bytes() const { return file_.size() + pending_.size(); }
-  std::uint64_t bytesOnDisk() const { return file_.size(); }
+  std::uint64_t bytes() const { return file_->size() + pending_.size(); }
+  std::uint64_t bytesOnDisk() const { return file_->size(); }
 
  private:
   void flush();
-  SpillFile file_;
-  const std::function<bool()> letGo_;
+  Store& store_;
+  std::unique_ptr<SpillFile> file_;
   std::string pending_;
   std::uint64_t at_ = 0;
 };

@@ -211,16 +211,21 @@ void Store::moveOut(const Rows& rows) {
 
 // If the disk stays full they are in memory as before.
 void Store::writeOutOrLink(std::vector<ObjectPtr>& victims) {
-  for (;;) {
-    try {
-      return writeOut(victims);
-    } catch (const Error&) {
-      if (letGo()) continue;
-      MutexLock lock(mutex_);
-      for (const ObjectPtr& object : victims) link(*object);
-      throw;
-    }
+  try {
+    onDisk([&] { writeOut(victims); });
+  } catch (...) {
+    MutexLock lock(mutex_);
+    for (const ObjectPtr& object : victims) link(*object);
+    throw;
   }
+}
+
+bool Store::letGo(std::uint64_t before) {
+  MutexLock lock(letGoMutex_);
+  if (letGoes_.load() != before) return true;
+  if (!letGo_ || !letGo_()) return false;
+  ++letGoes_;
+  return true;
 }
 
 void Store::demote(const Rows& rows) {

@@ -13,6 +13,7 @@
 #include "common/envelope.h"
 #include "common/mutex.h"
 #include "sluice/buffer.h"
+#include "sluice/error.h"
 
 namespace sluice::executor {
 
@@ -107,9 +108,20 @@ class SLUICE_INTERNAL Store {
   bool present(const Rows& rows);
   // They leave memory before all others from now on.
   void demote(const Rows& rows);
-  // What is asked, by any thread and with no lock held, when the disk is full: whether it has let go of something that can be done without.
+  // What is asked when the disk is full, by any thread and with no lock held but one of its own: whether it has let go of something that
+  // can be done without.
   void onFull(std::function<bool()> letGo) { letGo_ = std::move(letGo); }
-  bool letGo() { return letGo_ && letGo_(); }
+  // Writes to the disk, and again as often as something was let go meanwhile. What the last try throws is thrown.
+  template <class Write> auto onDisk(Write write) {
+    for (;;) {
+      const std::uint64_t before = letGoes_.load();
+      try {
+        return write();
+      } catch (const Error&) {
+        if (!letGo(before)) throw;
+      }
+    }
+  }
   // Adds the bytes that it takes in memory and on disk.
   void measure(const Rows& rows, std::uint64_t& memory, std::uint64_t& disk);
 
@@ -147,11 +159,14 @@ class SLUICE_INTERNAL Store {
   bool collectVictims(std::vector<ObjectPtr>& victims);
   void writeOut(std::vector<ObjectPtr>& victims);
   void writeOutOrLink(std::vector<ObjectPtr>& victims);
+  bool letGo(std::uint64_t before);
   Bytes readBack(const Object& object);
 
   const std::int64_t budget_;
   const std::string directory_;
   std::function<bool()> letGo_;
+  Mutex letGoMutex_;  // before all others: who comes while somebody lets go waits for it
+  std::atomic<std::uint64_t> letGoes_{0};
   std::atomic<std::int64_t> used_{0};
   std::atomic<std::uint64_t> spilled_{0}, freed_{0};
   Mutex mutex_;

@@ -221,7 +221,7 @@ bool TaskRun::hold(std::int64_t bytes) {
 }
 
 Spill* TaskRun::newSpill() {
-  spills_.push_back(std::make_unique<OperatorSpill>(store().directory(), [this] { return store().letGo(); }));
+  spills_.push_back(std::make_unique<OperatorSpill>(store()));
   return spills_.back().get();
 }
 
