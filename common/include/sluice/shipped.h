@@ -140,7 +140,8 @@ template <class F> struct Travel {
   }
   static F unpack(Unpacking& from) {
     if constexpr (kFunctionPointer<F>) {
-      return reinterpret_cast<F>(reinterpret_cast<std::intptr_t>(from.anchor) + std::intptr_t(Codec<std::int64_t>::get(from.rest)));
+      // Unsigned: damaged bytes may say any distance.
+      return reinterpret_cast<F>(reinterpret_cast<std::uintptr_t>(from.anchor) + std::uintptr_t(Codec<std::int64_t>::get(from.rest)));
     } else if constexpr (kFields) {
       return Codec<F>::get(from.rest);
     } else {
