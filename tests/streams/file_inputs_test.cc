@@ -154,6 +154,29 @@ TEST(TextFile, AFileThatLosesItsLastBytesFailsTheJob) {
   });
 }
 
+// Its reader has come to its end, or stopped before it: what it gave are views all the same.
+TEST(TextFile, AFileThatIsCutAfterItWasReadFailsTheJob) {
+  everywhere([](const Context& sc) {
+    std::string dir = temporaryDirectory(), path = dir + "/1", other = dir + "/2";
+    write(other, "after it\n");
+    auto cutIt = [](sluice::Iterator<std::string_view>& lines, const std::string& path) {
+      std::vector<std::size_t> sizes;
+      for (std::string_view line : lines) {
+        if (line == "after it") std::filesystem::resize_file(path, 7);
+        sizes.push_back(line.size());
+      }
+      return sizes;
+    };
+    auto onlyFirst = [](sluice::Iterator<std::string_view>& lines) { return std::vector<std::string_view>{lines.next()}; };
+    for (bool whole : {true, false}) {
+      write(path, "first\nsecond\nthird\n");
+      auto begin = whole ? sc.textFile(path, 1) : sc.textFile(path, 1).mapPartitions(onlyFirst);
+      EXPECT_SAYS(path + " became shorter while it was read",
+                  begin.union_(sc.textFile(other, 1)).coalesce(1).mapPartitions(sluice::with(cutIt, path)).collect());
+    }
+  });
+}
+
 TEST(ObjectFiles, TornDamagedAndForeignOnesAreOneLine) {
   everywhere([](const Context& sc) {
     std::string dir = temporaryDirectory(), part = dir + "/numbers/part-00000";

@@ -24,7 +24,7 @@ class SourceCursor final : public Cursor {
 
   std::uint64_t records() const { return records_; }
   std::uint64_t bytes() const { return bytes_ + (file_ ? file_->bytes() : 0); }
-  // Throws if the file that is open became shorter; of the others next() does.
+  // Throws if the file that is open became shorter; of the others TaskRun says so at the end.
   void check() const;
   // Where the last chunk's record i was: "record 17 of hdfs.txt:1234"; nothing if there was none. Only before the next call.
   std::string describe(std::size_t i) const;

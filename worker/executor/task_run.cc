@@ -90,8 +90,9 @@ void TaskRun::pull(TaskDone& done) {
   cursor_ = pipeline_->root();
   Chunk chunk;
   while (cursor_->next(chunk) && sink->write(chunk)) checkCancelled();
-  if (source_) source_->check();
   cursor_.reset();
+  source_ = nullptr;
+  for (const auto& file : lasting_) file->check();  // all that were open, wherever their reader stopped: records may be views of them
   dropLocals();  // what operators put aside may still add to accumulators
   sink->finish(done);
 }
