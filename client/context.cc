@@ -14,8 +14,8 @@ ContextRef activeContext() {
   return active && tryRetain(active->references) ? ContextRef::adopt(active) : ContextRef();
 }
 
-void addListener(ContextCore& context, std::shared_ptr<SluiceListener> listener) { context.addListener(std::move(listener)); }
-void removeListener(ContextCore& context, const std::shared_ptr<SluiceListener>& listener) { context.removeListener(listener.get()); }
+void listenTo(ContextCore& context, std::shared_ptr<SluiceListener> listener) { context.addListener(std::move(listener)); }
+void stopListening(ContextCore& context, const std::shared_ptr<SluiceListener>& listener) { context.removeListener(listener.get()); }
 void stopContext(ContextCore& context, bool failed, std::string_view why) { context.stop(failed, std::string(why)); }
 bool isStopped(ContextCore& context) { return context.isStopped(); }
 std::string applicationId(ContextCore& context) { return context.driver().appId(); }

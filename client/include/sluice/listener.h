@@ -11,10 +11,12 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "sluice/detail/graph.h"
 #include "sluice/stage_info.h"
 #include "sluice/task_metrics.h"
 #include "sluice/time.h"
@@ -125,5 +127,11 @@ class SLUICE_EXPORT SluiceListener {
   virtual void onUnpersistRDD(const SluiceListenerUnpersistRDD&) {}
 };
 
+namespace detail {
+
+SLUICE_EXPORT void listenTo(ContextCore& context, std::shared_ptr<SluiceListener> listener);
+SLUICE_EXPORT void stopListening(ContextCore& context, const std::shared_ptr<SluiceListener>& listener);
+
+}  // namespace detail
 }  // inline namespace SLUICE_ABI
 }  // namespace sluice

@@ -1,30 +1,26 @@
 // Who is told of what happens to an application. Methods of a Context.
 #pragma once
-#include <memory>
+#include <utility>
 
 #include "sluice/detail/graph.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
 
-class SluiceListener;  // sluice/listener.h
-
 namespace detail {
 
-SLUICE_EXPORT void addListener(ContextCore& context, std::shared_ptr<SluiceListener> listener);
-SLUICE_EXPORT void removeListener(ContextCore& context, const std::shared_ptr<SluiceListener>& listener);
-
-// Self has core().
+// Self has core(). A listener is a std::shared_ptr to a class derived from SluiceListener; what takes it is declared in sluice/listener.h, so that
+// whoever has none does not read <memory>, a tenth of what a small application compiles.
 template <class Self> class ContextListeners {
  public:
   // #include <sluice/listener.h>. It is told of what happens from now on, until it is removed or the context is stopped; nothing is gathered
   // while there is no listener. Added twice it is told once. Error(kInvalidArgument): it is null.
-  void addListener(std::shared_ptr<SluiceListener> listener) const { detail::addListener(context(), std::move(listener)); }
+  template <class Listener> void addListener(Listener listener) const { listenTo(context(), std::move(listener)); }
   // When it returned, the listener is not called any more.
-  void removeListener(const std::shared_ptr<SluiceListener>& listener) const { detail::removeListener(context(), listener); }
+  template <class Listener> void removeListener(const Listener& listener) const { stopListening(context(), listener); }
   // In Spark's words.
-  void addSparkListener(std::shared_ptr<SluiceListener> listener) const { addListener(std::move(listener)); }
-  void removeSparkListener(const std::shared_ptr<SluiceListener>& listener) const { removeListener(listener); }
+  template <class Listener> void addSparkListener(Listener listener) const { addListener(std::move(listener)); }
+  template <class Listener> void removeSparkListener(const Listener& listener) const { removeListener(listener); }
 
  private:
   ContextCore& context() const { return *static_cast<const Self&>(*this).core(); }
