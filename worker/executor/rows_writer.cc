@@ -96,7 +96,17 @@ void SegmentWriter::write(Chunk in) {
   for (const Buffer& open : open_) held += open.size();
   store_.charge(std::int64_t(held) - std::int64_t(charged_));
   charged_ = held;
-  if (held >= share_) flushRun();
+  if (held < share_) return;
+  flushRun();
+  splitByBuckets();
+}
+
+void SegmentWriter::splitByBuckets() {
+  if (!hashed_ || buckets_ != 1) return;
+  std::uint64_t fit = share_ / (routing_.reducers * kBucketPieceBytes);
+  buckets_ = std::uint32_t(std::bit_floor(std::clamp<std::uint64_t>(fit, 1, 64)));
+  open_ = std::vector<Buffer>(std::size_t(routing_.reducers) * buckets_);
+  counts_.assign(open_.size(), 0);
 }
 
 void SegmentWriter::flushRun() {
@@ -111,12 +121,6 @@ void SegmentWriter::flushRun() {
   }
   store_.charge(-std::int64_t(charged_));
   charged_ = 0;
-  if (hashed_ && buckets_ == 1) {
-    std::uint64_t fit = share_ / (routing_.reducers * kBucketPieceBytes);
-    buckets_ = std::uint32_t(std::bit_floor(std::clamp<std::uint64_t>(fit, 1, 64)));
-    open_ = std::vector<Buffer>(std::size_t(routing_.reducers) * buckets_);
-    counts_.assign(open_.size(), 0);
-  }
   if (store_.over()) store_.makeRoom();
 }
 

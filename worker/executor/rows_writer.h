@@ -49,6 +49,7 @@ class SLUICE_INTERNAL SegmentWriter {
  private:
   void place(Chunk in);
   void flushRun();
+  void splitByBuckets();  // from the next run on
   const TypeDesc& type_;
   const Routing routing_;
   const std::uint64_t share_;
