@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sluice/abi.h"
+#include "sluice/chunk_memory.h"
 #include "sluice/operator.h"
 #include "sluice/types.h"
 
@@ -23,12 +24,12 @@ template <class T> class SLUICE_HIDDEN OutputChunk {
   OutputChunk& operator=(const OutputChunk&) = delete;
   ~OutputChunk() {
     clear();
-    if (records_) ::operator delete(records_, std::align_val_t(alignof(T)));
+    detail::giveChunkMemory(records_, kCapacity * sizeof(T), alignof(T));
   }
 
   // Destroys the records; there is room for kCapacity from then on.
   void clear() {
-    if (!records_) [[unlikely]] records_ = static_cast<T*>(::operator new(kCapacity * sizeof(T), std::align_val_t(alignof(T))));
+    if (!records_) [[unlikely]] records_ = static_cast<T*>(detail::takeChunkMemory(kCapacity * sizeof(T), alignof(T)));
     if constexpr (!std::is_trivially_destructible_v<T>) for (std::size_t i = 0; i < size_; ++i) records_[i].~T();
     size_ = 0;
   }
