@@ -16,7 +16,7 @@ ContextRef activeContext() {
 
 void listenTo(ContextCore& context, std::shared_ptr<SluiceListener> listener) { context.addListener(std::move(listener)); }
 void stopListening(ContextCore& context, const std::shared_ptr<SluiceListener>& listener) { context.removeListener(listener.get()); }
-void stopContext(ContextCore& context, bool failed, std::string_view why) { context.stop(failed, std::string(why)); }
+void stopContext(ContextCore& context, bool failed, std::string_view why) { context.stop(failed, failed ? std::string(why) : ""); }
 bool isStopped(ContextCore& context) { return context.isStopped(); }
 std::string applicationId(ContextCore& context) { return context.driver().appId(); }
 std::string settingOf(ContextCore& context, std::string_view key) { return context.settings().text(key).value_or(""); }

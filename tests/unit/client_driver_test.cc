@@ -366,6 +366,24 @@ TEST_F(DriverTest, ContextsEndTheApplication) {
   EXPECT_EQ(next.defaultParallelism(), 2u);
 }
 
+TEST(DriverEnds, AContextThatGoesSaysWhyOnlyIfItFailed) {
+  FakeCluster cluster;
+  auto last = [&] { return cluster.sent.back()->message.end_app(); };
+  {
+    Context context(localConf());
+    context.range(0, 4).count();
+  }
+  EXPECT_FALSE(last().failed());
+  EXPECT_EQ(last().why(), "");
+  try {
+    Context context(localConf());
+    throw std::runtime_error("of the application");
+  } catch (const std::runtime_error&) {
+  }
+  EXPECT_TRUE(last().failed());
+  EXPECT_EQ(last().why(), "the application threw an exception");
+}
+
 TEST(DriverStreams, StopsGracefullyAndOnce) {
   FakeCluster cluster;
   StreamingContext ssc(localConf(), Seconds(1));
