@@ -284,7 +284,8 @@ void runJob(State& s, App& app, const EnvelopePtr& envelope) {
   schedule(app, *job, orderOf(app, request, job->serial));
   prepareOutputs(s, app, *job, {request.partitions().begin(), request.partitions().end()});
   app.instances[{whenMs, request.stream()}] = job;
-  tellJobBegun(s, app, *job, request.description());
+  const bool computes = request.partitions_size() == 0 || request.partitions(0) != ~0u;  // else it asks how many partitions there are
+  if (computes) tellJobBegun(s, app, *job, request.description());
   advance(s, app, *job);
   settleJob(s, app, job);
 }
