@@ -12,6 +12,7 @@
 namespace sluice::master {
 namespace {
 
+constexpr std::size_t kToldLost = 100'000;  // remembered lost blocks of a stream
 constexpr std::uint32_t kRestoring = ~0u;  // owner of a part that is read from a checkpoint
 
 const Instance::Retry* retryOf(const Instance& in, const Run& run, std::uint32_t partition) {
@@ -565,9 +566,7 @@ void Pass::addInputs(proto::Launch& launch, const ValueId& source) {
         held |= executor && app_.isUp(executor->index);
       }
       if (!held) {
-        s_.log(app_, "data lost: no executor holds block " + std::to_string(input.block().sequence()) + " of source " +
-                         std::to_string(input.block().source()) + " (incarnation " + std::to_string(input.block().incarnation()) + ", " +
-                         std::to_string(input.records()) + " records); batch " + std::to_string(source.whenMs) + " goes on without it");
+        lost_[{source.whenMs, input.block().source()}][{input.block().incarnation(), input.block().sequence()}] = input.records();
         continue;
       }
     }
@@ -660,6 +659,20 @@ void Pass::fill(proto::Launch& launch, const Group& group, const proto::Launch& 
   for (const auto& [node, name] : in_.exchanges) launch.add_exchange_nodes(node), launch.add_exchange_ids(name);
 }
 
+void Pass::tellLost() {
+  for (const auto& [of, blocks] : lost_) {
+    std::uint64_t records = 0, told = 0;
+    for (const auto& [block, count] : blocks) {
+      records += count;
+      if (stream_) told += !stream_->toldLost.insert({of.second, block.first, block.second}).second;
+    }
+    if (told == blocks.size()) continue;
+    if (stream_ && stream_->toldLost.size() > kToldLost) stream_->toldLost.clear();
+    s_.log(app_, "data lost: no executor holds " + std::to_string(blocks.size()) + " blocks of source " + std::to_string(of.second) + " (" +
+                     std::to_string(records) + " records); batch " + std::to_string(of.first) + " ms goes on without them");
+  }
+}
+
 void Pass::tellLaunches(const Group& group) {
   std::vector<std::pair<std::uint32_t, const proto::Tasks*>> tasks;
   for (std::uint32_t executor : group.executors) tasks.emplace_back(executor, &group.byExecutor[executor].launch->tasks());
@@ -667,6 +680,7 @@ void Pass::tellLaunches(const Group& group) {
 }
 
 void Pass::send() {
+  tellLost();
   in_.repairing |= in_.k > 0 || !restores_.empty();
   for (const Group& group : groups_) {
     in_.repairing |= std::any_of(group.whens.begin(), group.whens.end(), [&](std::int64_t when) { return when > 0 && when != in_.whenMs; });

@@ -81,6 +81,7 @@ class Pass {
   proto::Launch& launchTo(Group& group, std::uint32_t executor);
   void tellMoved();
   void tellLaunches(const Group& group);
+  void tellLost();
   void send();
   void fill(proto::Launch& launch, const Group& group, const proto::Launch& common, std::uint32_t k) const;
   bool usable(std::uint32_t executor, std::uint32_t avoid) const {
@@ -100,6 +101,8 @@ class Pass {
   std::vector<std::uint32_t> load_;   // source tasks given in this pass
   std::vector<proto::Route> moved_;
   std::vector<std::pair<std::uint32_t, std::shared_ptr<Envelope>>> restores_;
+  // By (batch, source): blocks that nobody holds, by (incarnation, sequence), with their records.
+  std::map<std::pair<std::int64_t, std::uint32_t>, std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t>> lost_;
   Reads resolved_;
   std::map<std::int64_t, std::shared_ptr<const proto::Captures>> captures_;  // of older batches
 };

@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "common/machine.h"
@@ -59,6 +60,7 @@ struct Stream {
   std::int64_t intervalMs = 0;
   std::map<std::uint32_t, Receiver> receivers;  // by node
   std::int64_t dueMs = 0;                       // the last tick
+  std::set<std::tuple<std::uint32_t, std::uint64_t, std::uint64_t>> toldLost;  // blocks (source, incarnation, sequence) that the log names as lost
   std::int64_t recalledMs = 0;                  // batches up to here were allocated by an earlier master
   std::int64_t sealsOfMs = 0;                   // the batch whose seals are waited for
   Moment sealsUntil;                            // and how long
