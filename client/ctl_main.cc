@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
   if (auto status = sluice::readSettings(properties, settings); !status.ok()) return line.fail(sluice::kExitUsage, text(status));
   sluice::MasterUrl url;
   if (master.empty()) master = settings.get(sluice::conf::kMaster);
+  if (master.empty()) return line.fail(sluice::kExitUsage, "which cluster? name it with --master sluice://HOST:PORT");
   if (auto status = sluice::parseMasterUrl(master, url); !status.ok()) return line.fail(sluice::kExitUsage, text(status));
   if (url.kind != sluice::MasterUrl::Kind::kRemote) return line.fail(sluice::kExitUsage, "name the cluster with --master sluice://HOST:PORT");
 

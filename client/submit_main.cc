@@ -81,7 +81,8 @@ class Submit {
               SLUICE_VERSION) {}
 
   int main(int argc, char** argv) {
-    if (argc == 3 && (std::string(argv[1]) == "--help" || std::string(argv[1]) == "-h") && std::string(argv[2]) == "conf") {
+    if (argc == 3 && (std::string(argv[1]) == "--help" || std::string(argv[1]) == "-h")) {
+      if (std::string(argv[2]) != "conf") return line_.fail(kExitUsage, std::string("there is no help on '") + argv[2] + "'; --help conf lists the settings");
       std::fputs(Settings::help().c_str(), stdout);
       return kExitOk;
     }

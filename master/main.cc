@@ -17,15 +17,15 @@ namespace {
 
 struct Flags {
   std::string host = "127.0.0.1", workDirectory, properties;
-  std::uint16_t port = 7077, webuiPort = 8080;
+  std::uint32_t port = 7077, webuiPort = 8080;
   bool temporary = false;
 };
 
 void declare(CLI::App& app, Flags& flags) {
   app.set_help_flag("--help", "Print this and exit");
   app.add_option("-h,--host", flags.host, "Name or address to listen on, as others reach it")->envname("SLUICE_MASTER_HOST")->capture_default_str();
-  app.add_option("-p,--port", flags.port, "Port; 0 picks a free one")->envname("SLUICE_MASTER_PORT")->capture_default_str();
-  app.add_option("--webui-port", flags.webuiPort, "Accepted; there is no web page yet")->envname("SLUICE_MASTER_WEBUI_PORT")->capture_default_str();
+  app.add_option("-p,--port", flags.port, "Port; 0 picks a free one")->check(CLI::Range(0, 65535))->envname("SLUICE_MASTER_PORT")->capture_default_str();
+  app.add_option("--webui-port", flags.webuiPort, "Accepted; there is no web page yet")->check(CLI::Range(0, 65535))->envname("SLUICE_MASTER_WEBUI_PORT")->capture_default_str();
   app.add_option("-d,--work-dir", flags.workDirectory, "Journal, packages and application logs")->envname("SLUICE_WORK_DIR");
   app.add_option("--properties-file", flags.properties, "Settings, instead of conf/sluice-defaults.conf");
   app.add_flag("--temporary", flags.temporary)->group("");  // of local-cluster: ends with its parent and takes its files along
@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
   google::InitGoogleLogging(argv[0]);
   sluice::master::ShellOptions options;
   options.host = flags.host;
-  options.port = flags.port;
+  options.port = std::uint16_t(flags.port);
   options.workDirectory = flags.workDirectory.empty() ? sluice::workDirectory(settings) : flags.workDirectory;
   options.heartbeatTimeoutMs = settings.get(sluice::conf::kWorkerTimeout).milliseconds();
   options.driverTimeoutMs = settings.get(sluice::conf::kDriverTimeout).milliseconds();

@@ -25,7 +25,7 @@ struct Flags {
   std::string host = "127.0.0.1", memory, workDirectory, properties;
   std::vector<std::string> masters;
   std::uint32_t cores = 0;
-  std::uint16_t port = 0, webuiPort = 8081;
+  std::uint32_t port = 0, webuiPort = 8081;
   bool temporary = false;
 };
 
@@ -33,11 +33,11 @@ void declare(CLI::App& app, Flags& flags) {
   app.set_help_flag("--help", "Print this and exit");
   app.add_option("master", flags.masters, "The master's URL")->group("");
   app.add_option("-h,--host", flags.host, "Name or address of this host, as others reach it")->envname("SLUICE_WORKER_HOST")->capture_default_str();
-  app.add_option("-c,--cores", flags.cores, "Slots to offer (all cores)")->envname("SLUICE_WORKER_CORES");
+  app.add_option("-c,--cores", flags.cores, "Slots to offer (all cores)")->check(CLI::Range(1, 65536))->envname("SLUICE_WORKER_CORES");
   app.add_option("-m,--memory", flags.memory, "Memory to offer, as 512m or 2g (all but 1g)")->envname("SLUICE_WORKER_MEMORY");
   app.add_option("-d,--work-dir", flags.workDirectory, "Packages and logs")->envname("SLUICE_WORKER_DIR");
-  app.add_option("-p,--port", flags.port, "Accepted; a worker listens on no port")->group("");
-  app.add_option("--webui-port", flags.webuiPort, "Accepted; there is no web page yet")->envname("SLUICE_WORKER_WEBUI_PORT")->capture_default_str();
+  app.add_option("-p,--port", flags.port, "Accepted; a worker listens on no port")->check(CLI::Range(0, 65535))->group("");
+  app.add_option("--webui-port", flags.webuiPort, "Accepted; there is no web page yet")->check(CLI::Range(0, 65535))->envname("SLUICE_WORKER_WEBUI_PORT")->capture_default_str();
   app.add_option("--properties-file", flags.properties, "Settings, instead of conf/sluice-defaults.conf");
   app.add_flag("--temporary", flags.temporary)->group("");  // of local-cluster: ends with its parent and takes its files along
 }
