@@ -114,8 +114,8 @@ TEST(Flags, MemoryNeedsAUnit) {
   expectError(finish({"sluice-worker", "--memory", "512", "sluice://h:1"}), 2, "sluice-worker: --memory 512 needs a unit, as in 512m or 512g");
   expectError(finish({"sluice-worker", "--memory", "1m", "sluice://h:1"}), 2, "sluice-worker: --memory 1m is too little; a worker needs at least 64m");
   expectError(finish({"sluice-worker", "--memory", "lots", "sluice://h:1"}), 2, "sluice-worker: --memory 'lots' is no size; write it as 512m or 2g");
-  expectErrorWith(finish({"sluice-worker", "--cores", "0", "sluice://h:1"}), 2, {"sluice-worker: ", "--cores", "1 - 65536"});
-  expectErrorWith(finish({"sluice-master", "--port", "99999"}), 2, {"sluice-master: ", "--port", "0 - 65535"});
+  expectErrorWith(finish({"sluice-worker", "--cores", "0", "sluice://h:1"}), 2, {"sluice-worker: ", "--cores", "range 1 to 65536"});
+  expectErrorWith(finish({"sluice-master", "--port", "99999"}), 2, {"sluice-master: ", "--port", "range 0 to 65535"});
   expectError(finish({"sluice-submit", "--help", "cnf"}), 2, "sluice-submit: there is no help on 'cnf'; --help conf lists the settings");
   expectError(finish({"sluice-ctl", "list"}), 2, "sluice-ctl: which cluster? name it with --master sluice://HOST:PORT");
 }
