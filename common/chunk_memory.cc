@@ -11,12 +11,12 @@ constexpr std::size_t kBlock = 16 * 1024;  // as large as chunkRecords() makes a
 constexpr std::size_t kSmall = 1024;       // what malloc keeps by thread itself
 constexpr int kMost = 8;
 
+thread_local bool ends = false;  // of the thread: what it kept has gone (no destructor, so it may be asked to the last)
 struct Kept {
   void* at[kMost];
   int count = 0;
-  bool over = false;  // the thread ends
   ~Kept() {
-    over = true;
+    ends = true;
     while (count > 0) ::operator delete(at[--count]);
   }
 };
@@ -34,14 +34,14 @@ bool isKept(std::size_t bytes, std::size_t alignment) {
 
 void* takeChunkMemory(std::size_t bytes, std::size_t alignment) {
   if (!isKept(bytes, alignment)) return ::operator new(bytes, std::align_val_t(alignment));
-  if (kept.count > 0) return kept.at[--kept.count];
+  if (!ends && kept.count > 0) return kept.at[--kept.count];
   return ::operator new(kBlock);
 }
 
 void giveChunkMemory(void* at, std::size_t bytes, std::size_t alignment) noexcept {
   if (!at) return;
   if (!isKept(bytes, alignment)) return ::operator delete(at, std::align_val_t(alignment));
-  if (kept.over || kept.count == kMost) return ::operator delete(at);
+  if (ends || kept.count == kMost) return ::operator delete(at);
   kept.at[kept.count++] = at;
 }
 
