@@ -212,6 +212,11 @@ class Fleet : public Effects {
 
   void runJob(std::uint64_t number, const proto::Plan& plan, bool withPlan = true, std::vector<std::uint32_t> partitions = {},
               std::uint64_t captures = 1) {
+    askForJob(number, plan, withPlan, std::move(partitions), captures);
+    settle();
+  }
+  void askForJob(std::uint64_t number, const proto::Plan& plan, bool withPlan = true, std::vector<std::uint32_t> partitions = {},
+                 std::uint64_t captures = 1) {
     tell({Role::kDriver, 1}, messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
            run.set_app(1), run.set_number(number), run.set_template_hash(plan.template_hash());
            run.mutable_captures()->set_version(captures);
@@ -219,7 +224,6 @@ class Fleet : public Effects {
            for (std::uint32_t p : partitions) run.add_partitions(p);
            nameExchanges(run, plan);
          }));
-    settle();
   }
   // What the driver names, if it does.
   void nameExchanges(proto::RunJob& run, const proto::Plan& plan) {

@@ -152,10 +152,7 @@ TEST(MasterJob, HealsFromLossInAnyInterleaving) {
       fleet.settle();
       fleet.randomly(seed);
       for (std::uint64_t job = 1; job <= 2; ++job) {
-        fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
-                     run.set_app(1), run.set_number(job), run.set_template_hash(plan.template_hash());
-                     withPlan(run, plan);
-                   }));
+        fleet.askForJob(job, plan);
         fleet.settleRandomly(30);
       }
       for (std::uint64_t victim = 1; victim <= 3; ++victim) {
@@ -182,10 +179,7 @@ TEST(MasterJob, HealsFromLossAtAnyMoment) {
     for (int moment = 0; moment < 60; ++moment) {
       for (std::uint64_t victim : {1, 2, 3}) {
         Fleet fleet;
-        fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
-                     run.set_app(1), run.set_number(1), run.set_template_hash(plan.template_hash());
-                     withPlan(run, plan);
-                   }));
+        fleet.askForJob(1, plan);
         fleet.settle(moment);
         fleet.kill(victim);
         fleet.settle(3);

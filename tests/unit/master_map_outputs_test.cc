@@ -40,6 +40,14 @@ class MapOutputs : public ::testing::Test {
     for (auto& [id, executor] : fleet.executors) all += executor->left.size();
     return all;
   }
+  void failResults(proto::Domain domain) {
+    fleet.fails = [domain](std::uint64_t, const Stage& stage, std::int64_t, std::uint32_t, std::uint32_t) -> std::optional<proto::Failed> {
+      if (stage.sink != Stage::Sink::kOutput) return {};
+      proto::Failed failed;
+      failed.set_domain(domain), failed.set_message("boom");
+      return failed;
+    };
+  }
   Fleet fleet;
   std::map<std::uint64_t, std::size_t> total;
 };
@@ -168,12 +176,7 @@ TEST_F(MapOutputs, GoWithTheJobAfterTheirNode) {
 
 TEST_F(MapOutputs, AFailedJobLeavesNone) {
   fleet.named = 100;
-  fleet.fails = [](std::uint64_t, const Stage& stage, std::int64_t, std::uint32_t, std::uint32_t) -> std::optional<proto::Failed> {
-    if (stage.sink != Stage::Sink::kOutput) return {};
-    proto::Failed failed;
-    failed.set_domain(proto::DOMAIN_USER), failed.set_message("boom");
-    return failed;
-  };
+  failResults(proto::DOMAIN_USER);
   fleet.runJob(1, counts());
   ASSERT_EQ(fleet.received(proto::Message::kJobFailed).size(), 1u);
   fleet.advance(100);
@@ -186,12 +189,7 @@ TEST_F(MapOutputs, AFailedJobLeavesNone) {
 TEST_F(MapOutputs, AFailureOfUserCodeLeavesThoseOfEarlierJobs) {
   fleet.named = 100;
   run(1, counts());
-  fleet.fails = [](std::uint64_t, const Stage& stage, std::int64_t, std::uint32_t, std::uint32_t) -> std::optional<proto::Failed> {
-    if (stage.sink != Stage::Sink::kOutput) return {};
-    proto::Failed failed;
-    failed.set_domain(proto::DOMAIN_USER), failed.set_message("boom");
-    return failed;
-  };
+  failResults(proto::DOMAIN_USER);
   fleet.runJob(2, counts(), false);
   fleet.fails = nullptr;
   fleet.advance(100);
@@ -201,12 +199,7 @@ TEST_F(MapOutputs, AFailureOfUserCodeLeavesThoseOfEarlierJobs) {
 TEST_F(MapOutputs, AFailureOfTheSystemMakesThemSuspect) {
   fleet.named = 100;
   run(1, counts());
-  fleet.fails = [](std::uint64_t, const Stage& stage, std::int64_t, std::uint32_t, std::uint32_t) -> std::optional<proto::Failed> {
-    if (stage.sink != Stage::Sink::kOutput) return {};
-    proto::Failed failed;
-    failed.set_domain(proto::DOMAIN_SYSTEM), failed.set_message("a damaged file");
-    return failed;
-  };
+  failResults(proto::DOMAIN_SYSTEM);
   fleet.runJob(2, counts(), false);
   fleet.fails = nullptr;
   EXPECT_EQ(run(3, counts(), false), kMaps + kReduces);
@@ -284,11 +277,7 @@ TEST_F(MapOutputs, AnythingMayBeLostAtAnyMoment) {
       fleet.named = 100;
       std::uint64_t next = 5;
       for (std::uint64_t job = 1; job <= 5; ++job) {
-        fleet.tell({Role::kDriver, 1}, Fleet::messageOf(&proto::Message::mutable_run_job, [&](proto::RunJob& run) {
-                     run.set_app(1), run.set_number(job), run.set_template_hash(plan.template_hash());
-                     withPlan(run, plan);
-                     fleet.nameExchanges(run, plan);
-                   }));
+        fleet.askForJob(job, plan);
         fleet.settleRandomly(int(fleet.random() % 120));
         auto any = fleet.executors.begin();
         std::advance(any, fleet.random() % fleet.executors.size());
