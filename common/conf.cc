@@ -288,8 +288,9 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
     return refuse(where, shown(key) + " is Spark's name; write " + near);
   }
   if (!key.starts_with(kPrefix)) {
-    warnings_.push_back((where.empty() ? "" : std::string(where) + ": ") + shown(key) +
-                        " is ignored: keys of Sluice begin with sluice.");
+    warnings_.push_back((where.empty() ? "" : std::string(where) + ": ") + repeated(key) +
+                        " is ignored: keys of Sluice begin with sluice." +
+                        (findKey(std::string(kPrefix) + key) ? "; did you mean sluice." + key + "?" : ""));
     return absl::OkStatus();
   }
   const ConfKey* entry = findKey(key);

@@ -156,6 +156,7 @@ TEST(Conf, OtherKeysAndSparksWithoutMeaningAreIgnoredWithAWarning) {
   EXPECT_TRUE(settings.set("sluice.streaming.minRememberDuration", "60s", ConfOrigin::kFlag).ok());
   EXPECT_EQ(settings.warnings(),
             (std::vector<std::string>{"--conf: my.own.key is ignored: keys of Sluice begin with sluice.",
+                                      "--conf: executor.memory is ignored: keys of Sluice begin with sluice.; did you mean sluice.executor.memory?",
                                       "--conf: sluice.serializer is ignored: records are encoded by their types",
                                       "sluice.shuffle.compress is ignored: nothing else can be set of shuffles",
                                       "sluice.port.maxRetries is ignored: a port that is in use is an error; name another one, or 0 for any that is free",

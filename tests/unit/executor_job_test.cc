@@ -209,7 +209,7 @@ TEST(ExecutorJob, AUserExceptionNamesTheOperatorAndTheRecord) {
   ASSERT_EQ(failed.size(), 1u);
   EXPECT_EQ(failed[0]->message.failed().domain(), proto::DOMAIN_USER);
   EXPECT_EQ(failed[0]->message.failed().site(), "map at plan.cc:2");
-  EXPECT_EQ(failed[0]->message.failed().message(), "map at plan.cc:2: no such thing (at or after record 1 of " + path + ":0)");
+  EXPECT_EQ(failed[0]->message.failed().message(), "map at plan.cc:2: no such thing (at or after record 1 of " + path + " at byte 0)");
   // Once more, record by record.
   auto [envelope, launch] = fleet.launch(-1, 1);
   Fleet::addTask(*launch, 0, -1, 0, 2);
@@ -219,7 +219,7 @@ TEST(ExecutorJob, AUserExceptionNamesTheOperatorAndTheRecord) {
   failed = fleet.ofKind(proto::Message::kFailed);
   ASSERT_EQ(failed.size(), 2u);
   EXPECT_EQ(failed[1]->message.failed().attempt(), 2u);
-  EXPECT_EQ(failed[1]->message.failed().message(), "map at plan.cc:2: no such thing (record 3 of " + path + ":10)");
+  EXPECT_EQ(failed[1]->message.failed().message(), "map at plan.cc:2: no such thing (record 3 of " + path + " at byte 10)");
 }
 
 TEST(ExecutorJob, AMissingFileIsOneLine) {

@@ -29,7 +29,7 @@ class PlainLines final : public FileReader {
   void end() override { text_.letGo(); }
   std::uint64_t bytes() const override { return bytes_; }
   std::string place(std::size_t i) const override {
-    return range_.path() + ":" + std::to_string(i < chunk_ ? text_.offsetOf(reading_.lines[i].data()) : range_.from());
+    return range_.path() + " at byte " + std::to_string(i < chunk_ ? text_.offsetOf(reading_.lines[i].data()) : range_.from());
   }
 
  private:
@@ -69,7 +69,7 @@ class FixedRecords final : public FileReader {
   void end() override { file_.letGo(); }
   std::uint64_t bytes() const override { return std::uint64_t(at_ - range_.from()); }
   std::string place(std::size_t i) const override {
-    return range_.path() + ":" + std::to_string(i < chunk_ ? file_.offsetOf(reading_.lines[i].data()) : range_.from());
+    return range_.path() + " at byte " + std::to_string(i < chunk_ ? file_.offsetOf(reading_.lines[i].data()) : range_.from());
   }
 
  private:

@@ -5,7 +5,7 @@
 #include "common/own_library.h"
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
+  if (argc < 2 || std::string(argv[1]) != "--sluice-executor") {
     std::fprintf(stderr, "sluice-executor: it is started by sluice-worker, not by hand\n");
     return 2;
   }
