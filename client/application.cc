@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "client/launch.h"
+#include "common/thrown.h"
 #include "sluice/error.h"
 
 namespace sluice {
@@ -115,10 +116,10 @@ int runApplication(const ApplicationEntry& entry, const std::vector<std::string>
     entry.run(Args(&entry, args));
     return 0;
   } catch (const Error& e) {
-    std::fprintf(stderr, "%s: %s\n", entry.name, e.what());
+    std::fprintf(stderr, "%s: %s\n", entry.name, wordsOf(e).c_str());
     return e.kind() == ErrorKind::kUnavailable ? 3 : 1;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s: %s\n", entry.name, e.what());
+    std::fprintf(stderr, "%s: %s\n", entry.name, wordsOf(e).c_str());
   } catch (...) {
     std::fprintf(stderr, "%s: something that is no std::exception was thrown\n", entry.name);
   }

@@ -8,6 +8,7 @@
 
 #include "client/context_core.h"
 #include "client/log.h"
+#include "common/thrown.h"
 
 namespace sluice {
 
@@ -169,7 +170,7 @@ void AsyncAction::callBack(AsyncBody& then) const {
   try {
     then.run();
   } catch (const std::exception& e) {
-    logLine(LogLevel::kError, "what follows " + what_ + " threw: " + e.what());
+    logLine(LogLevel::kError, "what follows " + what_ + " threw: " + wordsOf(e));
   } catch (...) {
     logLine(LogLevel::kError, "what follows " + what_ + " threw something that is no std::exception");
   }

@@ -4,6 +4,7 @@
 
 #include "client/driver.h"
 #include "client/log.h"
+#include "common/thrown.h"
 
 namespace sluice {
 namespace {
@@ -14,7 +15,7 @@ std::string messageOf(std::exception_ptr thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const std::exception& e) {
-    return e.what();
+    return wordsOf(e);
   } catch (...) {
     return "something that is no std::exception was thrown";
   }

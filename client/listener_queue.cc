@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "client/log.h"
+#include "common/thrown.h"
 
 namespace sluice {
 
@@ -94,7 +95,7 @@ void ListenerQueue::tell(const std::shared_ptr<void>& listener, const Call& call
   try {
     call(listener.get());
   } catch (const std::exception& e) {
-    logLine(LogLevel::kError, "a " + kind_ + " threw: " + e.what());
+    logLine(LogLevel::kError, "a " + kind_ + " threw: " + wordsOf(e));
   } catch (...) {
     logLine(LogLevel::kError, "a " + kind_ + " threw something that is no std::exception");
   }

@@ -6,6 +6,7 @@
 
 #include "client/accumulator_registry.h"
 #include "client/log.h"
+#include "common/thrown.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -316,7 +317,7 @@ BuiltPlan StreamCore::planFor(std::int64_t whenMs) {
     try {
       makeFor(*node, whenMs);
     } catch (const std::exception& e) {
-      throwError(ErrorKind::kUserCode, node->place() + ", batch " + std::to_string(whenMs) + " ms: " + e.what());
+      throwError(ErrorKind::kUserCode, node->place() + ", batch " + std::to_string(whenMs) + " ms: " + wordsOf(e));
     }
   }
   return context_->build(request(whenMs));
@@ -353,7 +354,7 @@ void StreamCore::runOutput(std::int64_t whenMs, std::uint32_t output) {
     run.function->call(&rdd, 1, Time(whenMs));
     if (rdd->isKept() && rdd->references == 1) unpersist(rdd);  // cached by the function, and nobody has it any more
   } catch (const std::exception& e) {
-    throwError(ErrorKind::kUserCode, "foreachRDD at " + siteText(site) + ", batch " + std::to_string(whenMs) + " ms: " + e.what());
+    throwError(ErrorKind::kUserCode, "foreachRDD at " + siteText(site) + ", batch " + std::to_string(whenMs) + " ms: " + wordsOf(e));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <exception>
 #include <utility>
 
+#include "common/thrown.h"
 #include "sluice/error.h"
 #include "worker/executor/path_filter.h"
 #include "worker/executor/place.h"
@@ -251,7 +252,7 @@ void listWanted(const proto::Source& files, const Installed* installed, std::uin
   try {
     listing.files = filterFiles(*installed->plan->codeOf(node).op, installed->capturesOf(node), std::move(listing.files));
   } catch (const std::exception& error) {
-    failed(error.what());
+    failed(wordsOf(error));
   } catch (...) {
     failed("something that is no std::exception");
   }

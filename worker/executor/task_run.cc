@@ -1,14 +1,12 @@
 #include "worker/executor/task_run.h"
 
-#include <cxxabi.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <exception>
 #include <new>
-#include <typeinfo>
 
+#include "common/thrown.h"
 #include "sluice/error.h"
 #include "worker/executor/file_reader.h"
 #include "worker/executor/map_guard.h"
@@ -21,16 +19,6 @@ namespace sluice::executor {
 
 namespace {
 
-std::string nameOfThrown() {
-  const std::type_info* type = abi::__cxa_current_exception_type();
-  if (!type) return "an unknown exception";
-  int status = 0;
-  char* name = abi::__cxa_demangle(type->name(), nullptr, nullptr, &status);
-  std::string text = "an exception of type " + std::string(name ? name : type->name());
-  std::free(name);
-  return text;
-}
-
 std::string oneLine(std::string_view text) {
   std::string line(text);
   for (char& c : line) {
@@ -42,7 +30,7 @@ std::string oneLine(std::string_view text) {
 }  // namespace
 
 TaskRun::TaskRun(const TaskSpec& spec, Runtime& runtime)
-    : spec_(spec), runtime_(runtime), lastingBytes_(runtime.store(), runtime.taskShareBytes() / 4), begunUs_(runtime.microseconds()) {
+    : spec_(spec), runtime_(runtime), lastingBytes_(runtime.store(), runtime.taskShareBytes() / 4), resources_(runtime.taskResources().take()), begunUs_(runtime.microseconds()) {
   batch_ = Time(spec.whenMs > 0 ? spec.whenMs : 0);
   partition_ = int(spec.partition), attempt_ = int(spec.attempt);
   stage_ = spec.launch ? int(spec.launch->first_stage() + spec.stage) : int(spec.stage);
@@ -54,6 +42,7 @@ TaskRun::TaskRun(const TaskSpec& spec, Runtime& runtime)
 TaskRun::~TaskRun() {
   cursor_.reset();
   dropLocals();
+  runtime_.taskResources().give(resources_);
   store().free(std::uint64_t(charged_));
   if (large_) store().trim();
   currentPlace() = outer_;
@@ -116,7 +105,7 @@ void TaskRun::tellListeners(TaskDone& done) {
         listener->onEnd(*this, why);
         continue;
       } catch (const std::exception& error) {
-        thrown += (thrown.empty() ? "" : "; ") + oneLine(error.what());
+        thrown += (thrown.empty() ? "" : "; ") + oneLine(wordsOf(error));
       } catch (...) {
         thrown += (thrown.empty() ? "" : "; ") + nameOfThrown();
       }
@@ -130,7 +119,7 @@ void TaskRun::tellListeners(TaskDone& done) {
   try {
     dropLocals();  // what they added to accumulators
   } catch (const std::exception& error) {
-    thrown += (thrown.empty() ? "" : "; ") + oneLine(error.what());
+    thrown += (thrown.empty() ? "" : "; ") + oneLine(wordsOf(error));
   }
   if (thrown.empty() || done.end == TaskDone::End::kCancelled) return;
   if (done.end == TaskDone::End::kFailed) {
@@ -169,7 +158,7 @@ void TaskRun::caught(TaskDone& done) {
   } catch (const std::bad_alloc&) {
     fail(done, proto::DOMAIN_USER, "out of memory");
   } catch (const std::exception& error) {
-    fail(done, proto::DOMAIN_USER, error.what());
+    fail(done, proto::DOMAIN_USER, wordsOf(error));
   } catch (...) {
     fail(done, proto::DOMAIN_USER, nameOfThrown());
   }
