@@ -57,6 +57,13 @@ template <class F, class... A> decltype(auto) call(F& f, A&... args) {
 
 template <class F, class... A> using result_t = std::remove_cvref_t<decltype(call(std::declval<F&>(), std::declval<A&>()...))>;
 
+namespace detail {
+// Stands for a function that was refused, so that one error is all there is.
+struct RefusedFunction {
+  template <class... A> Broken operator()(A&&...) const { return {}; }
+};
+}  // namespace detail
+
 // f together with values that travel encoded; made by with().
 template <class F, class... V> struct With {
   F f;
@@ -73,9 +80,12 @@ template <class F, class... V> struct With {
 //   auto is = [](const std::string& word, const std::string& wanted) { return word == wanted; };
 //   auto some = words.filter(sluice::with(is, std::string("sluice")));
 template <class F, class... V> auto with(F f, V&&... values) {
-  static_assert((kEncodable<owned_t<std::decay_t<V>>> && ...),
-                "sluice: a value given to sluice::with cannot be encoded; add SLUICE_FIELDS(Type, field, ...) as the last line of its struct");
-  return With<F, owned_t<std::decay_t<V>>...>{std::move(f), {toRecord<owned_t<std::decay_t<V>>>(std::forward<V>(values))...}};
+  constexpr bool encodable = (kEncodable<owned_t<std::decay_t<V>>> && ...);
+  static_assert(encodable,
+                "sluice: a value given to sluice::with cannot be encoded; if it is an accumulator or another handle, let the function capture it, else add "
+                "SLUICE_FIELDS(Type, field, ...) as the last line of its struct");
+  if constexpr (!encodable) return detail::RefusedFunction();
+  else return With<F, owned_t<std::decay_t<V>>...>{std::move(f), {toRecord<owned_t<std::decay_t<V>>>(std::forward<V>(values))...}};
 }
 
 // ---- What travels how ----

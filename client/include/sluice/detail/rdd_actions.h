@@ -105,8 +105,14 @@ template <class T> class RddActions : public RddOrder<T> {
   }
   bool isEmpty(CallSite at = CallSite::here()) const { return take(1, at).empty(); }
   // The first of the largest records, by < or by less(a, b), which runs in the executors. Error(kInvalidArgument) if there are none.
-  Own max(CallSite at = CallSite::here()) const { return reduce(Largest(), at); }
-  Own min(CallSite at = CallSite::here()) const { return reduce(Smallest(), at); }
+  Own max(CallSite at = CallSite::here()) const {
+    if constexpr (kBroken || !kSortable<Own>()) return Own{};
+    else return reduce(Largest(), at);
+  }
+  Own min(CallSite at = CallSite::here()) const {
+    if constexpr (kBroken || !kSortable<Own>()) return Own{};
+    else return reduce(Smallest(), at);
+  }
   template <class Less> requires(!std::is_convertible_v<Less, CallSite>) Own max(Less less, CallSite at = CallSite::here()) const {
     if constexpr (kBroken || !orders<Less>()) return Own{};
     else return reduce(LargestBy<Less>{std::move(less)}, at);

@@ -63,6 +63,8 @@ template <class T> class RddOrder : public RddTransforms<T> {
     else if constexpr (!std::is_invocable_v<F&, const T&> || !std::is_invocable_v<F&, const Own&>) {
       static_assert(never<F>, "sluice: sortBy needs a function that takes const T& and returns the key; text may come as std::string or std::string_view, so let it take the latter or auto");
       return Nothing();
+    } else if constexpr (!kSortable<ops::key_t<F, T>>()) {
+      return Nothing();
     } else return sorted(std::move(f), ascending, partitions, method("sortBy", at));
   }
   auto sortByKey(bool ascending = true, int partitions = 0, CallSite at = CallSite::here()) const {
@@ -70,7 +72,7 @@ template <class T> class RddOrder : public RddTransforms<T> {
     else if constexpr (!kPairs) {
       static_assert(never<RDD<T>>, "sluice: sortByKey needs records that are std::pair<K, V>; make them with map or keyBy first");
       return Nothing();
-    } else if constexpr (!stores<T>()) return Nothing();
+    } else if constexpr (!stores<T>() || !kSortable<owned_t<Key>>()) return Nothing();
     else if (ascending) return sortedByKey<true>(partitions, method("sortByKey", at));
     else return sortedByKey<false>(partitions, method("sortByKey", at));
   }
@@ -94,7 +96,9 @@ template <class T> class RddOrder : public RddTransforms<T> {
  private:
   template <class Before> std::vector<Own> best(std::int64_t n, Before before, const char* name, CallSite at) const {
     std::vector<Own> all;
-    if constexpr (!kBroken && stores<T>()) {
+    if constexpr (kBroken || !stores<T>()) {
+    } else if constexpr ((std::is_same_v<Before, ops::Less> || std::is_same_v<Before, ops::Greater>) && !kSortable<Own>()) {
+    } else {
       if (n <= 0) return all;
       all = partial<Own>(node_, ops::TopN<T, Before>::of(std::uint64_t(n), before), method(name, at));
       ops::stableSort(all, [&](const Own& a, const Own& b) { return bool(before(a, b)); });

@@ -89,6 +89,10 @@ template <template <class> class H, class T> class StreamStates : public StreamF
       return H<Broken>();
     } else return stateful(spec, method("mapWithState", at));
   }
+  template <class F> auto mapWithState(const F&, CallSite = CallSite::here()) const {
+    static_assert(never<F>, "sluice: mapWithState takes a StateSpec; write mapWithState(sluice::StateSpec::function(f))");
+    return H<Broken>();
+  }
 
  protected:
   using Base::Base;

@@ -29,7 +29,7 @@ template <class F, class K, class V, class S> struct StateCall {
     if constexpr (kTimedView) return f(batch, View(key), std::move(value), state);
     else if constexpr (kTimedKey) return f(batch, toRecord<K>(key), std::move(value), state);
     else if constexpr (kView) return f(View(key), std::move(value), state);
-    else return f(toRecord<K>(key), std::move(value), state);
+    else if constexpr (kKey) return f(toRecord<K>(key), std::move(value), state);
   }
   using Result = decltype(call(std::declval<F&>(), Time(), std::declval<View>(), std::declval<std::optional<V>>(), std::declval<State<S>&>()));
 };
