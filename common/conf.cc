@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -71,7 +72,6 @@ constexpr Meaningless kMeaningless[] = {
     {"streaming.unpersist", "what no batch can ask for any more is always released"},
     {"streaming.minRememberDuration", "use sluice.streaming.fileStream.minRememberDuration"},
     {"streaming.receiver.writeAheadLog.", "received blocks are replicated instead"},
-    {"streaming.backpressure.", "rates are not adapted in this version; full memory slows receivers"},
     {"streaming.dynamicAllocation.", "an application keeps its executors in this version"},
     {"streaming.kafka.", "there is no Kafka source in this version"},
     {"streaming.ui.", "there is no web page of applications in this version"},
@@ -199,6 +199,11 @@ std::string complaint(const ConfKey& key, std::string_view value) {
       if (std::string_view(key.unit) == "0") return count && *count >= 0 ? "" : "is not a whole number from 0 on";
       return count && *count > 0 ? "" : "is not a positive whole number";
     }
+    case ConfType::kNumber: {
+      auto number = parseNumber(value);
+      if (std::string_view(key.unit) == "0") return number ? "" : "is not a number from 0 on";
+      return number && *number > 0 ? "" : "is not a number above 0";
+    }
     case ConfType::kSize:
       return parseSize(value, key.unit) ? "" : "is not a size; write a number and a unit, such as 512m or 1g";
     case ConfType::kTime: {
@@ -222,6 +227,8 @@ const char* typeName(ConfType type) {
     case ConfType::kFlag:
       return "true or false";
     case ConfType::kCount:
+      return "whole number";
+    case ConfType::kNumber:
       return "number";
     case ConfType::kSize:
       return "size";
@@ -382,6 +389,11 @@ template <>
 std::optional<std::int64_t> Settings::find(const Key<std::int64_t>& key) const {
   auto value = text(key.entry.name);
   return value ? parseCount(*value) : std::nullopt;
+}
+template <>
+std::optional<double> Settings::find(const Key<double>& key) const {
+  auto value = text(key.entry.name);
+  return value ? parseNumber(*value) : std::nullopt;
 }
 template <>
 std::optional<ByteCount> Settings::find(const Key<ByteCount>& key) const {

@@ -74,6 +74,8 @@ SLUICE_INTERNAL std::optional<bool> Settings::find(const Key<bool>& key) const;
 template <>
 SLUICE_INTERNAL std::optional<std::int64_t> Settings::find(const Key<std::int64_t>& key) const;
 template <>
+SLUICE_INTERNAL std::optional<double> Settings::find(const Key<double>& key) const;
+template <>
 SLUICE_INTERNAL std::optional<ByteCount> Settings::find(const Key<ByteCount>& key) const;
 template <>
 SLUICE_INTERNAL std::optional<Duration> Settings::find(const Key<Duration>& key) const;

@@ -8,10 +8,10 @@
 
 namespace sluice {
 
-enum class ConfType : std::uint8_t { kText, kFlag, kCount, kSize, kTime };
+enum class ConfType : std::uint8_t { kText, kFlag, kCount, kNumber, kSize, kTime };
 
 // `unit`: what a bare number means, as in Spark ("ms", "s" for times, "b", "m" for sizes); of a text that may have few values, these, with |
-// between; of a count that may be 0, "0". `standard`: "" is not set. NAME in a name stands for any word.
+// between; of a count or number that may be 0, "0". `standard`: "" is not set. NAME in a name stands for any word.
 struct ConfKey {
   const char* name;
   ConfType type;
@@ -33,6 +33,10 @@ struct ConfTypeOf<bool> {
 template <>
 struct ConfTypeOf<std::int64_t> {
   static constexpr ConfType value = ConfType::kCount;
+};
+template <>
+struct ConfTypeOf<double> {
+  static constexpr ConfType value = ConfType::kNumber;
 };
 template <>
 struct ConfTypeOf<struct ByteCount> {

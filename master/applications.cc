@@ -53,6 +53,7 @@ void readConf(const State& s, App& app, const proto::Submit& submit) {
     app.maxFailures = comma == std::string::npos ? 1 : std::max(1u, std::uint32_t(std::atoi(master.c_str() + comma + 1)));
   }
   app.fair = isFair(app.conf);
+  app.rates = rateOptionsOf(app.conf);
   app.driverTimeoutMs = s.options.driverTimeoutMs;
   if (app.conf.isSet("sluice.driver.timeout")) app.driverTimeoutMs = app.conf.get(conf::kDriverTimeout).milliseconds();
 }

@@ -191,6 +191,7 @@ void runFunction(State& s, App& app, Stream& stream, bool rerun) {
     if (batch.functions.empty()) continue;
     if (!app.driver || !app.driverUp) return;
     stream.functionRuns = true;
+    if (batch.functionsBegan.us == 0) batch.functionsBegan = s.now;
     tellOutputBegun(s, app, stream, whenMs, batch.functions.front());
     s.send(*app.driver, messageOf(&proto::Message::mutable_run_output, [&](proto::RunOutput& run) {
              run.set_app(app.id.value), run.set_stream(stream.number), run.set_when_ms(whenMs), run.set_output(batch.functions.front());
@@ -316,6 +317,7 @@ void publishBatches(State& s, App& app, Stream& stream) {
     auto& published = *record.mutable_published();
     published.set_app(app.id.value), published.set_stream(stream.number), published.set_when_ms(first->first);
     std::uint64_t sequence = s.commit(record);
+    adaptRates(s, app, stream, batch, first->first);
     tellDone(s, app, stream, first->first, batch, false);
     stream.batches.erase(first);
     considerCheckpoint(s, app, stream);

@@ -53,7 +53,8 @@ void writeManifest(State& s, App& app, Stream& stream) {
         }
       }
     }
-    if (waiting.partitions_size()) *manifest.add_unallocated() = waiting;
+    waiting.set_records_per_second(source.rate);
+    if (waiting.partitions_size() || source.rate > 0) *manifest.add_unallocated() = waiting;
   }
   s.effects.writeManifest(app.id, stream.number, stream.plan->plan->checkpoint_directory(), manifest, kKept);
 }

@@ -46,6 +46,7 @@ void JournalState::applyAllocated(std::uint64_t sequence, const proto::Allocated
   for (const auto& source : allocated.sources()) {
     auto it = s->sources.find(source.node());
     if (it == s->sources.end()) continue;
+    if (source.records_per_second() > 0) it->second.rate = source.records_per_second();
     int taken = 0;
     for (const auto& partition : source.partitions()) taken += partition.inputs_size();
     auto& waiting = it->second.waiting;

@@ -42,6 +42,7 @@ struct SourceRecord {
   std::uint64_t executor = 0;
   std::uint64_t nextSequence = 0;
   std::deque<Waiting> waiting;       // accepted, not allocated
+  double rate = 0;                 // records a second that its receiver may take; 0: not said
   std::deque<SeenFile> seenFiles;  // as far back as its window reaches
 };
 

@@ -174,6 +174,7 @@ void resendReceivers(State& s, App& app, Stream& stream, std::uint32_t executor)
     if (receiver.at != executor || !receiver.start || receiver.stopped) continue;
     install(s, app, *app.executors[executor], *stream.plan, stream.plan->captures, *placementOf(s, app, stream.record->defaultPartitions));
     s.resend(app.executors[executor]->peer(), receiver.start, s.journal.last());
+    tellRate(s, app, stream, receiver);
     if (!receiver.closing) continue;
     receiver.closing = false;  // said again
     closeReceivers(s, app, stream, stream.draining);

@@ -87,6 +87,7 @@ struct App {
   Settings conf;
   std::uint32_t maxFailures = 4;
   bool fair = false;  // sluice.scheduler.mode
+  std::optional<RateOptions> rates;  // backpressure is on
   std::int64_t driverTimeoutMs = 60'000;
   std::optional<Peer> driver;
   bool driverUp = false;

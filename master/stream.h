@@ -13,6 +13,7 @@
 #include "master/instance.h"
 #include "master/journal_state.h"
 #include "master/publication.h"
+#include "master/rates.h"
 
 namespace sluice::master {
 
@@ -23,12 +24,15 @@ struct Receiver {
   std::int64_t sealedMs = 0;
   std::int64_t listedMs = 0;  // a planner: batches for which its directory was listed; 0: none
   bool closing = false, stopped = false;
+  RateEstimator estimator;
+  double rate = 0;  // records a second, by the estimator or a checkpoint; 0: not known
   EnvelopePtr start;  // for a new session
 };
 
 // A batch from its allocation until it is published.
 struct Batch {
-  Moment began, ended;  // of its computation
+  Moment began, ended;    // of its computation
+  Moment functionsBegan;  // 0: there is none, or it has not begun
   Publication files;
   bool filesBegun = false, over = false;
   std::deque<std::uint32_t> functions;  // driver outputs that have not run, in order

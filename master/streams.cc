@@ -174,6 +174,8 @@ void begin(State& s, App& app, Stream& stream, const proto::Manifest* manifest) 
     }
     for (const auto& source : manifest->unallocated()) {
       if (!stream.record->sources.contains(source.node())) continue;
+      if (source.records_per_second() > 0) stream.receivers[source.node()].rate = source.records_per_second();
+      if (source.partitions_size() == 0) continue;
       proto::JournalRecord waiting;
       auto& accepted = *waiting.mutable_blocks_accepted();
       accepted.set_app(app.id.value), accepted.set_node(source.node());
@@ -214,6 +216,7 @@ void allocate(State& s, App& app, Stream& stream, std::int64_t whenMs, bool ever
   for (auto& [node, source] : stream.record->sources) {
     auto* allocation = allocated.add_sources();
     allocation->set_node(node);
+    if (auto receiver = stream.receivers.find(node); receiver != stream.receivers.end()) allocation->set_records_per_second(receiver->second.rate);
     std::vector<proto::Input> inputs;
     for (const auto& waiting : source.waiting) {
       if (waiting.afterMs >= whenMs && !everything) break;
@@ -341,7 +344,7 @@ void beginWaitingStreams(State& s, App& app) {
 
 void takeManifest(State& s, App& app, Stream& stream, const proto::Manifest* manifest, const std::string& error, const std::string& warning) {
   if (stream.phase != Stream::Phase::kReading) return;
-  if (!warning.empty()) s.log(app, warning);
+  if (!warning.empty()) s.warn(app, warning);
   if (!error.empty()) {
     stream.phase = Stream::Phase::kStopped;
     return answerStarted(s, app, stream, error, 0);
@@ -413,7 +416,7 @@ void watchClock(State& s) {
     for (auto& [number, stream] : app->streams) {
       stream->sealsUntil.us -= backUs;
       if (stream->phase != Stream::Phase::kRunning) continue;
-      s.log(*app, "the clock has gone back by " + std::to_string(backUs / 1000) + " ms: the next batch of the stream is made when it shows " +
+      s.warn(*app, "the clock has gone back by " + std::to_string(backUs / 1000) + " ms: the next batch of the stream is made when it shows " +
                       std::to_string(stream->dueMs + stream->intervalMs) + " ms, of all that is received until then; no batch is made twice or out of order");
     }
   }

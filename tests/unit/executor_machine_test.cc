@@ -655,6 +655,33 @@ TEST_F(Receiving, TooMuchThatIsNotAcceptedMakesTheReceiverWait) {
   EXPECT_GE(told(), 0u);
 }
 
+TEST_F(Receiving, ARateLimitsTextToo) {
+  BlockSink& sink = *Driven::sink.load();
+  std::size_t size = 0;
+  sink.textSpace(4096, size);
+  EXPECT_GE(size, 4096u);
+  auto [envelope, rate] = compose(&proto::Message::mutable_receiver_rate);
+  rate->set_node(1), rate->set_incarnation(1), rate->set_records_per_second(1000);
+  fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  char* room = sink.textSpace(4096, size);
+  EXPECT_LT(size, 10'000u) << "no more than may come at once: what came in one piece would be owed for long";
+  ASSERT_GE(size, 10u);
+  std::memcpy(room, "a line, 9\n", 10);
+  sink.textRead(10);
+  sink.textSpace(4096, size);
+  EXPECT_EQ(size, 1000u) << "a tenth of a second's lines, each as long as the last";
+  // Text that is given in one piece is taken piece by piece, which may take its time: until it is stopped.
+  std::string much;
+  for (int i = 0; i < 10'000; ++i) much += "a line, 9\n";
+  std::thread storing([&] { sink.addText(much); });
+  auto [closing, close] = compose(&proto::Message::mutable_close_receiver);
+  close->set_node(1), close->set_incarnation(1);
+  fleet.at(1).machine->onMessage(kMasterPeer, closing, fleet.now);
+  storing.join();
+  rate->set_incarnation(7);
+  fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);  // of another incarnation: nothing
+}
+
 TEST_F(Receiving, DrainTellsTheRestAndThatItStopped) {
   Driven::sink.load()->addText("last\n");
   auto [envelope, close] = compose(&proto::Message::mutable_close_receiver);

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <utility>
+
 namespace sluice::executor {
 namespace {
 
@@ -37,6 +40,32 @@ TEST(RateLimiter, ABurstIsATenthOfASecond) {
   scene.nowUs += 60'000'000;
   EXPECT_EQ(scene.secondsFor(100, 1), 0.0);
   EXPECT_GT(scene.secondsFor(100, 1), 0.05);
+}
+
+TEST(RateLimiter, ANewRateHoldsForWhoeverWaits) {
+  std::int64_t nowUs = 0;
+  bool risen = false;
+  std::unique_ptr<RateLimiter> limiter;
+  auto wait = [&](std::int64_t us) {
+    nowUs += us;
+    if (nowUs >= 400'000 && !std::exchange(risen, true)) limiter->setRate(1000);
+    return true;
+  };
+  limiter = std::make_unique<RateLimiter>(1, wait, [&] { return nowUs; });
+  limiter->take(1);
+  EXPECT_TRUE(risen);
+  EXPECT_LT(nowUs, 800'000) << "at the rate before it would have been a second";
+}
+
+TEST(RateLimiter, WhatIsOwedIsOwedForAsLongAtAnotherRate) {
+  Scene scene(100);
+  scene.secondsFor(1, 1000);
+  scene.limiter.setRate(10);
+  EXPECT_NEAR(scene.secondsFor(1, 1), 10.0, 0.5);
+  scene.limiter.setRate(0);
+  EXPECT_EQ(scene.secondsFor(1000, 1000), 0.0);
+  scene.limiter.setRate(100);
+  EXPECT_NEAR(scene.secondsFor(100, 1), 1.0, 0.11) << "nothing is left of what there was before";
 }
 
 TEST(RateLimiter, ZeroIsNoLimitAndAStopEndsTheWait) {

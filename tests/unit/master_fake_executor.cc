@@ -78,6 +78,8 @@ void FakeExecutor::on(const EnvelopePtr& envelope) {
     receivers[m.start_receiver().node()] = m.start_receiver().incarnation();
     sequence_[m.start_receiver().node()] = 0;
     started.push_back(m.start_receiver());
+  } else if (m.has_receiver_rate()) {
+    rates.push_back(m.receiver_rate());
   } else if (m.has_close_receiver()) {
     if (m.close_receiver().drain()) seal(m.close_receiver().node(), 0, {}, true);
     receivers.erase(m.close_receiver().node());

@@ -50,6 +50,7 @@ class FakeExecutor {
   std::map<ValueId, std::uint64_t> kept;
   std::map<std::uint32_t, std::uint64_t> receivers;  // node -> incarnation
   std::vector<proto::StartReceiver> started;
+  std::vector<proto::ReceiverRate> rates;
   std::vector<proto::Release> releases;
   std::vector<proto::Publish> published;
   std::vector<proto::Launch> launches;

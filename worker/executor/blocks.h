@@ -10,6 +10,9 @@
 
 namespace sluice::executor {
 
+// As many '\n' as the text has. Vectorised, it keeps up with memory (a call of memchr a line does not).
+SLUICE_INTERNAL std::uint64_t lineEndsIn(std::string_view text);
+
 // A block that nothing is added to any more.
 struct CutBlock {
   Buffer bytes;

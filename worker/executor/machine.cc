@@ -86,6 +86,7 @@ void Machine::State::onMessage(Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kTakeCheckpoint: return files.onTakeCheckpoint(message.take_checkpoint());
     case proto::Message::kRestore: return files.onRestore(message.restore());
     case proto::Message::kStartReceiver: return receivers.onStart(message.start_receiver(), templates);
+    case proto::Message::kReceiverRate: return receivers.onRate(message.receiver_rate());
     case proto::Message::kCloseReceiver: return receivers.onClose(message.close_receiver());
     case proto::Message::kAccepted: return receivers.onAccepted(message.accepted());
     case proto::Message::kTaken: return control.lanes.onTaken(from, message.taken().bytes());

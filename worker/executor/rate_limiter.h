@@ -1,5 +1,6 @@
 // So many records a second, evenly: whoever takes more than there are waits.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -20,11 +21,15 @@ class SLUICE_INTERNAL RateLimiter {
 
   // Returns once n records may pass, or the wait says that it does not matter.
   void take(std::size_t n);
+  // From now on, also for those who wait.
+  void setRate(double recordsPerSecond);
+  // How many records to bring at once; 0: as many as there are.
+  std::size_t atOnce() const;
 
  private:
-  const double rate_;
   const Wait wait_;
   const Clock clock_;
+  std::atomic<double> rate_;
   Mutex mutex_;
   double tokens_ GUARDED_BY(mutex_) = 0;
   std::int64_t filledUs_ GUARDED_BY(mutex_) = 0;

@@ -1,7 +1,9 @@
 #include "worker/executor/receiver_host.h"
 
+#include <algorithm>
 #include <exception>
 
+#include "common/thrown.h"
 #include "sluice/error.h"
 
 namespace sluice::executor {
@@ -18,7 +20,7 @@ void ReceiverHost::run(const std::function<std::unique_ptr<ReceiverBase>()>& mak
       receiver = make();
       receiver->onStart(*this);
     } catch (const std::exception& error) {
-      failed = error.what();
+      failed = wordsOf(error);
     } catch (...) {
       failed = "it threw something that is no std::exception";
     }
@@ -31,7 +33,7 @@ void ReceiverHost::run(const std::function<std::unique_ptr<ReceiverBase>()>& mak
       if (receiver) receiver->onStop();
       receiver.reset();
     } catch (const std::exception& error) {
-      events_.reported(error.what());
+      events_.reported(wordsOf(error));
     }
     MutexLock lock(mutex_);
     while (phase_ == Phase::kRestarting) changed_.wait(mutex_);
@@ -86,11 +88,28 @@ void ReceiverHost::addRows(std::string_view rows, std::size_t n) {
   });
 }
 
+// With a limit, about as many bytes as there may be lines at once: what came in one piece would be owed for long.
+std::size_t ReceiverHost::textAtOnce() const {
+  std::size_t lines = rate_.atOnce();
+  return lines == 0 ? kTextAtOnce : std::clamp<std::size_t>(std::size_t(double(lines) * lineBytes_), 64, kTextAtOnce);
+}
+
+// What is to be taken from the rate for the text: nothing where there is no limit, and nobody counts.
+std::uint64_t ReceiverHost::limitedLines(std::string_view text) {
+  if (rate_.atOnce() == 0) return 0;
+  std::uint64_t lines = lineEndsIn(text);
+  if (lines != 0) lineBytes_ = double(text.size()) / double(lines);
+  return lines;
+}
+
 void ReceiverHost::addText(std::string_view text) {
-  for (; !text.empty(); text.remove_prefix(std::min<std::size_t>(text.size(), kTextAtOnce))) {
+  while (!text.empty()) {
+    std::string_view piece = text.substr(0, textAtOnce());
+    text.remove_prefix(piece.size());
+    rate_.take(limitedLines(piece));
     add([&]() NO_THREAD_SAFETY_ANALYSIS {
       waitForRoom();
-      builder_.addText(text.substr(0, kTextAtOnce));
+      builder_.addText(piece);
     });
   }
 }
@@ -98,11 +117,15 @@ void ReceiverHost::addText(std::string_view text) {
 char* ReceiverHost::textSpace(std::size_t atLeast, std::size_t& size) {
   MutexLock lock(mutex_);
   waitForRoom();
-  return builder_.textSpace(atLeast, size);
+  room_ = builder_.textSpace(atLeast, size);
+  size = std::min(size, textAtOnce());
+  return room_;
 }
 
 void ReceiverHost::textRead(std::size_t bytes) {
+  std::uint64_t lines = limitedLines({room_, bytes});
   add([&]() NO_THREAD_SAFETY_ANALYSIS { builder_.textRead(bytes); });
+  rate_.take(lines);
 }
 
 void ReceiverHost::endText() {

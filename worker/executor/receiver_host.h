@@ -1,5 +1,6 @@
 // One receiver on its thread: takes its records into blocks and makes it wait while too much has not been accepted.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -54,6 +55,8 @@ class SLUICE_INTERNAL ReceiverHost final : public BlockSink {
   std::vector<CutBlock> take(bool all);
   // All blocks up to this number, with so many bytes, are the master's now.
   void accepted(std::uint64_t number, std::uint64_t bytes);
+  // Of what is stored record by record or as text; 0: no limit.
+  void setRate(double recordsPerSecond) { rate_.setRate(recordsPerSecond); }
   void stop();
   void resume();  // the delay of a restart is over
 
@@ -62,12 +65,14 @@ class SLUICE_INTERNAL ReceiverHost final : public BlockSink {
   void waitForRoom() REQUIRES(mutex_);
   bool waitWhileRunning(std::int64_t microseconds);
   template <class Add> void add(Add put);
+  std::size_t textAtOnce() const;
+  std::uint64_t limitedLines(std::string_view text);
 
   const Events events_;
   const Facts facts_;
   const std::size_t mostWaiting_;
   const Duration restartDelay_;
-  RateLimiter rate_;  // of addRows, the receiver's own threads
+  RateLimiter rate_;  // of addRows and text, the receiver's own threads
   mutable Mutex mutex_;
   CondVar changed_;
   BlockBuilder builder_ GUARDED_BY(mutex_);
@@ -75,6 +80,9 @@ class SLUICE_INTERNAL ReceiverHost final : public BlockSink {
   std::uint64_t waitingBytes_ GUARDED_BY(mutex_) = 0;  // cut and not accepted
   std::uint64_t lastCut_ GUARDED_BY(mutex_) = 0, accepted_ GUARDED_BY(mutex_) = 0;
   bool announced_ GUARDED_BY(mutex_) = false;
+  // By the receiver's threads:
+  std::atomic<double> lineBytes_ = 64;  // of a line, as they came last
+  char* room_ = nullptr;                // text is read into it
   Phase phase_ GUARDED_BY(mutex_) = Phase::kRunning;
   void collect() REQUIRES(mutex_);
 };

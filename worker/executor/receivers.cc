@@ -1,5 +1,6 @@
 #include "worker/executor/receivers.h"
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -103,7 +104,8 @@ void Receivers::startReceiver(const SourcePtr& source, const proto::StartReceive
     if (node.id() == source->node) break;
     facts.streamId += node.kind() == proto::NODE_SOURCE && node.slide_ms() != 0;
   }
-  source->host = std::make_shared<ReceiverHost>(std::move(events), most, control_.options.receiverRestartDelay, control_.options.receiverMaxRate, facts);
+  source->host = std::make_shared<ReceiverHost>(std::move(events), most, control_.options.receiverRestartDelay,
+                                                limited(start.records_per_second()), facts);
   control_.effects.startThread([host = source->host, desc, installed = source->installed, node = source->node] {
     const proto::Node& planned = installed->plan->view.node(node);
     currentPlace().in = {planned.name().c_str(), planned.site().c_str(), node};
@@ -111,6 +113,17 @@ void Receivers::startReceiver(const SourcePtr& source, const proto::StartReceive
     host->run([&] { return std::unique_ptr<ReceiverBase>(desc->make(captures.data(), captures.size())); });
     currentPlace() = {};
   });
+}
+
+void Receivers::onRate(const proto::ReceiverRate& rate) {
+  SourcePtr source = find(rate.node(), rate.incarnation());
+  if (source && source->host) source->host->setRate(limited(rate.records_per_second()));
+}
+
+// The master's word, within the settings of this executor.
+double Receivers::limited(double recordsPerSecond) const {
+  const double most = control_.options.receiverMaxRate;
+  return recordsPerSecond > 0 && most > 0 ? std::min(recordsPerSecond, most) : std::max({recordsPerSecond, most, 0.0});
 }
 
 void Receivers::onClose(const proto::CloseReceiver& close) {

@@ -26,6 +26,7 @@ class Receivers {
 
   void onStart(const proto::StartReceiver& start, const Templates& templates);
   void onClose(const proto::CloseReceiver& close);
+  void onRate(const proto::ReceiverRate& rate);
   void onAccepted(const proto::Accepted& accepted);
   void onCopyBlock(Peer from, const EnvelopePtr& envelope);
   void onBlockCopied(const proto::BlockCopied& copied);
@@ -73,6 +74,7 @@ class Receivers {
   proto::Stored* newStored(const Source& source, std::shared_ptr<Envelope>& envelope) const;
   void armTimer(const Source& source);
   void end(Source& source);
+  double limited(double recordsPerSecond) const;
 
   Control& control_;
   Values& values_;

@@ -17,7 +17,8 @@ class SLUICE_EXPORT BlockSink {
   virtual void addRows(std::string_view rows, std::size_t n) = 0;
   // Adds raw text whose last line may be incomplete; the sink keeps the rest for the next call. Lines end in '\n'.
   virtual void addText(std::string_view text) = 0;
-  // A place to read text into directly (at least `atLeast` bytes), and the number of bytes read there. Saves a copy over addText.
+  // A place to read text into directly, and the number of bytes read there. Saves a copy over addText. There is room for `size` bytes: at
+  // least `atLeast`, but where a rate is set only as much as may come at once.
   virtual char* textSpace(std::size_t atLeast, std::size_t& size) = 0;
   virtual void textRead(std::size_t bytes) = 0;
   // Ends the incomplete last line (the connection is gone).
