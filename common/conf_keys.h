@@ -105,7 +105,21 @@ struct Key {
   X(kBlockInterval, Duration, "streaming.blockInterval", "200ms", "ms",                                                \
     "A receiver's block is closed after this time at the latest")                                                      \
   X(kReceiverMaxRate, std::int64_t, "streaming.receiver.maxRate", "", "",                                              \
-    "Records per second that a receiver takes one by one at most; else no limit")                                         \
+    "Records per second that a receiver takes one by one at most, lines of text too; else no limit")                      \
+  X(kBackpressure, bool, "streaming.backpressure.enabled", "false", "",                                                \
+    "Receivers take no more records per second than the last batches were processed at")                               \
+  X(kBackpressureInitialRate, std::int64_t, "streaming.backpressure.initialRate", "", "",                              \
+    "Records per second of a receiver until the second batch is done; else sluice.streaming.receiver.maxRate")          \
+  X(kRateEstimator, std::string, "streaming.backpressure.rateEstimator", "pid", "pid",                                 \
+    "How the next rate follows from the last batch")                                                                   \
+  X(kPidProportional, double, "streaming.backpressure.pid.proportional", "1.0", "0",                                   \
+    "How much the rate follows what was processed per second")                                                         \
+  X(kPidIntegral, double, "streaming.backpressure.pid.integral", "0.2", "0",                                           \
+    "How much the rate falls for what waits to be processed")                                                          \
+  X(kPidDerived, double, "streaming.backpressure.pid.derived", "0.0", "0",                                             \
+    "How much the rate follows the change of what was processed per second")                                           \
+  X(kPidMinRate, double, "streaming.backpressure.pid.minRate", "100", "",                                              \
+    "Records per second that a receiver is never held below")                                                          \
   X(kReceiverRestartDelay, Duration, "streaming.receiverRestartDelay", "2s", "ms",                                     \
     "Wait before a receiver that failed is started again")                                                             \
   X(kCheckpointDirectory, std::string, "streaming.checkpoint.directory", "", "",                                       \

@@ -161,7 +161,10 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
   if (report.map_outputs() || (known && !isNew)) tellMapOutputs(s, *app, executor);
   if (isNew) tellExecutorAdded(s, *app, executor);
   if (!begins || app->watch.on || app->listening.on) askForCounts(s, *app, executor);  // or it goes on as it was told before
-  for (const auto& stored : report.receivers()) takeStored(s, *app, stored);
+  for (const auto& stored : report.receivers()) {
+    if (isNew) takeUpReceiver(s, *app, executor, stored);
+    takeStored(s, *app, stored);
+  }
   checkReady(s, *app, false);
   if (!app->over) goOn(s, *app);
 }
@@ -237,6 +240,11 @@ void checkReady(State& s, App& app, bool waitIsOver) {
     if (!app.readyArmed) s.arm({kReadyTimer, app.id.value, 0}, s.now + Milliseconds(kReadyWaitMs));
     app.readyArmed = true;
     return;
+  }
+  for (auto& executor : app.executors) {
+    if (!executor->awaited || executor->phase != Executor::Phase::kOrdered) continue;
+    executor->phase = Executor::Phase::kGone;
+    s.warn(app, "executor " + std::to_string(executor->id.value) + " has not come back since the master was started again");
   }
   if (app.up.empty()) return;
   if (app.readyArmed) s.disarm({kReadyTimer, app.id.value, 0});

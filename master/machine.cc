@@ -238,6 +238,7 @@ void Machine::start(Moment now) {
         stream->number = streamNumber;
         stream->record = &streamRecord;
         resumeStream(s, app, *stream);
+        awaitReceivers(s, app, *stream);
       }
       s.log(app, "taken up again");
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "master/executors.h"
 #include "master/scheduler.h"
 #include "master/stream_events.h"
 #include "master/streams.h"
@@ -39,6 +40,25 @@ std::vector<std::uint64_t> copyTargets(const App& app, std::uint32_t at, std::ui
 // Batches for which a planner's directory was listed by earlier incarnations, as far as the journal knows; 0: none.
 std::int64_t listedBefore(const StreamRecord& record) {
   return record.allocatedMs > record.resumedMs ? record.allocatedMs : record.restoredMs;
+}
+
+std::shared_ptr<Envelope> startOf(const State& s, const App& app, const Stream& stream, const Receiver& receiver, const SourceRecord& source) {
+  const std::uint32_t node = receiver.node;
+  const auto& planned = stream.plan->view.node(node).source();
+  return messageOf(&proto::Message::mutable_start_receiver, [&](proto::StartReceiver& start) {
+    start.set_app(app.id.value), start.set_node(node), start.set_incarnation(source.incarnation);
+    start.set_template_hash(stream.plan->hash()), start.set_zero_ms(stream.record->zeroMs), start.set_interval_ms(stream.intervalMs);
+    for (std::uint64_t target : copyTargets(app, receiver.at, planned.copies() ? planned.copies() : 2)) start.add_copies_to(target);
+    *start.mutable_source() = planned;
+    if (planned.kind() == proto::SOURCE_RECEIVER) start.set_records_per_second(startingRate(app, receiver, source));
+    start.set_next_seal_ms(std::max(stream.dueMs, stream.record->allocatedMs) + stream.intervalMs);
+    if (planned.kind() == proto::SOURCE_FILES) {
+      // What came while the stream was down is new.
+      start.set_begun_ms(stream.record->restoredMs ? stream.record->zeroMs : stream.record->begunMs), start.set_listed_ms(receiver.listedMs);
+      for (const auto& file : stream.seenFiles) start.add_seen_files(file.path), start.add_seen_ms(file.whenMs);
+      for (const auto& file : source.seenFiles) start.add_seen_files(file.path), start.add_seen_ms(file.whenMs);
+    }
+  });
 }
 
 void dropStale(State& s, App& app, const proto::Stored& stored) {
@@ -98,20 +118,7 @@ void openReceivers(State& s, App& app, Stream& stream) {
     auto& opened = *record.mutable_receiver_opened();
     opened.set_app(app.id.value), opened.set_node(node), opened.set_incarnation(source.incarnation + 1), opened.set_executor(executor.id.value);
     std::uint64_t sequence = s.commit(record);
-    const auto& planned = stream.plan->view.node(node).source();
-    auto start = messageOf(&proto::Message::mutable_start_receiver, [&](proto::StartReceiver& start) {
-      start.set_app(app.id.value), start.set_node(node), start.set_incarnation(source.incarnation);
-      start.set_template_hash(stream.plan->hash()), start.set_zero_ms(stream.record->zeroMs), start.set_interval_ms(stream.intervalMs);
-      for (std::uint64_t target : copyTargets(app, receiver.at, planned.copies() ? planned.copies() : 2)) start.add_copies_to(target);
-      *start.mutable_source() = planned;
-      start.set_next_seal_ms(std::max(stream.dueMs, stream.record->allocatedMs) + stream.intervalMs);
-      if (planned.kind() == proto::SOURCE_FILES) {
-        // What came while the stream was down is new.
-        start.set_begun_ms(stream.record->restoredMs ? stream.record->zeroMs : stream.record->begunMs), start.set_listed_ms(receiver.listedMs);
-        for (const auto& file : stream.seenFiles) start.add_seen_files(file.path), start.add_seen_ms(file.whenMs);
-        for (const auto& file : source.seenFiles) start.add_seen_files(file.path), start.add_seen_ms(file.whenMs);
-      }
-    });
+    auto start = startOf(s, app, stream, receiver, source);
     receiver.start = start;
     install(s, app, executor, *stream.plan, stream.plan->captures, *placementOf(s, app, stream.record->defaultPartitions));
     s.send(executor.peer(), std::move(start), sequence);
@@ -157,6 +164,31 @@ void takeStored(State& s, App& app, const proto::Stored& stored) {
     return pump(s, app, *stream);
   }
   dropStale(s, app, stored);
+}
+
+void awaitReceivers(State& s, App& app, const Stream& stream) {
+  for (const auto& [node, source] : stream.record->sources) {
+    if (source.executor != 0) addExecutor(s, app, ExecutorId{source.executor}).awaited = true;
+  }
+}
+
+void takeUpReceiver(State& s, App& app, Executor& executor, const proto::Stored& stored) {
+  for (auto& [number, stream] : app.streams) {
+    if (!stream->record) continue;
+    auto source = stream->record->sources.find(stored.node());
+    if (source == stream->record->sources.end()) continue;
+    Receiver& receiver = stream->receivers[stored.node()];
+    receiver.node = stored.node();
+    if (source->second.incarnation == stored.incarnation() && source->second.executor == executor.id.value) {
+      if (receiver.at != kNowhere || receiver.stopped) return;
+      receiver.at = executor.index;
+      receiver.start = startOf(s, app, *stream, receiver, source->second);
+      return;
+    }
+    s.send(executor.peer(), messageOf(&proto::Message::mutable_close_receiver, [&](proto::CloseReceiver& close) {
+             close.set_app(app.id.value), close.set_node(stored.node()), close.set_incarnation(stored.incarnation());
+           }));
+  }
 }
 
 void loseReceivers(State& s, App& app, Stream& stream, std::uint32_t executor) {

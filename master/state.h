@@ -44,6 +44,7 @@ struct Executor {
   Phase phase = Phase::kOrdered;
   bool session = false;
   bool reported = false;  // in this session
+  bool awaited = false;   // it ran under an earlier master, and nobody has told yet what became of it
   std::uint32_t slots = 0;
   std::uint64_t memoryBytes = 0;
   std::string host, address;

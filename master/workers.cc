@@ -105,6 +105,19 @@ void shareOutTo(State& s, App& app) {
   checkReady(s, app, false);
 }
 
+// After a restart of the master: executors that an earlier one has started, and of which it may not have heard yet. They are waited for, as if
+// they had been ordered just now, and nobody is started in their place.
+void takeUp(State& s, Worker& worker, const proto::Register& enrol) {
+  for (int i = 0; i < std::min(enrol.executors_size(), enrol.held_size()); ++i) {
+    const auto& held = enrol.held(i);
+    App* app = s.app(held.app());
+    if (!app) continue;
+    Executor& executor = addExecutor(s, *app, ExecutorId{enrol.executors(i)});
+    executor.worker = worker.id, executor.memoryBytes = held.memory_bytes();
+    if (executor.phase == Executor::Phase::kOrdered) executor.host = worker.host, executor.slots = held.slots(), executor.resources = readResources(held.resources());
+  }
+}
+
 }  // namespace
 
 void takeRegister(State& s, Peer from, const proto::Register& enrol) {
@@ -121,6 +134,7 @@ void takeRegister(State& s, Peer from, const proto::Register& enrol) {
          }));
   armHeartbeat(s, worker);
   if (!known) s.effects.log("worker " + std::to_string(worker.id) + " at " + worker.host + ": " + std::to_string(worker.slots) + " slots");
+  takeUp(s, worker, enrol);
   // What it runs decides: those of ours that it does not have are gone, those that nobody knows are stopped.
   std::vector<std::pair<App*, Executor*>> gone;
   worker.freeSlots = worker.slots, worker.freeMemoryBytes = worker.memoryBytes;
@@ -139,9 +153,8 @@ void takeRegister(State& s, Peer from, const proto::Register& enrol) {
   }
   for (std::uint64_t id : alive) {
     auto owner = s.appOfExecutor.find(id);
-    bool wanted = owner != s.appOfExecutor.end() && s.app(owner->second) != nullptr;
-    // After a restart of the master executors report by themselves; those of applications that are over will be refused.
-    if (wanted || !s.apps.empty()) continue;
+    App* app = owner != s.appOfExecutor.end() ? s.app(owner->second) : nullptr;
+    if (app && app->executor(id)->phase != Executor::Phase::kGone) continue;
     s.send(worker.peer(), messageOf(&proto::Message::mutable_stop_executor, [&](proto::StopExecutor& stop) { stop.set_executor(id); }));
   }
   std::set<std::uint64_t> drivers(enrol.drivers().begin(), enrol.drivers().end());

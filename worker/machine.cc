@@ -43,7 +43,13 @@ void Machine::enrol() {
   body->set_host(options_.host);
   body->set_slots(options_.slots);
   body->set_memory_bytes(options_.memoryBytes);
-  for (const auto& [id, executor] : executors_) body->add_executors(id);
+  writeResources(options_.resources, *body->mutable_resources());
+  for (const auto& [id, executor] : executors_) {
+    body->add_executors(id);
+    auto& held = *body->add_held();
+    held.set_app(executor.order.app()), held.set_slots(executor.order.slots()), held.set_memory_bytes(executor.order.memory_bytes());
+    *held.mutable_resources() = executor.order.resources();
+  }
   for (const auto& [id, driver] : drivers_) body->add_drivers(id);
   effects_.send(kMasterPeer, envelope);
 }

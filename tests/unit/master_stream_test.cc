@@ -569,6 +569,90 @@ TEST(MasterStream, AnotherMasterGoesOnWhereTheJournalEnds) {
   fleet.expectReplays();
 }
 
+// The receiver goes on as if nothing had been, and what it told while there was no master is not lost.
+TEST(MasterStream, AnotherMasterTakesUpTheReceiversThatRun) {
+  Fleet fleet;
+  fleet.startStream(counting());
+  std::uint64_t id = receiverAt(fleet, 1);
+  fleet.executors[id]->seal(1, 0, {block()});
+  fleet.executors[id]->seal(1, kZero + 1000, {block()});
+  fleet.settle();
+  fleet.advance(600);
+  ASSERT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000}));
+  fleet.queue.clear(), fleet.timers.clear();
+  auto records = fleet.journal;
+  fleet.machine = std::make_unique<Machine>(fleet.options, fleet);
+  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(fleet.machine->replay(i + 1, records[i]).ok());
+  fleet.machine->start(fleet.now);
+  // One that was opened elsewhere before, and is not wanted any more, and the one that counts, with two blocks more.
+  std::uint64_t other = id == 1 ? 2 : 1;
+  auto report = [&](std::uint64_t executor, std::uint64_t incarnation, std::uint64_t first) {
+    fleet.machine->onSession({Role::kExecutor, executor}, true, fleet.now);
+    fleet.tell({Role::kExecutor, executor}, Fleet::messageOf(&proto::Message::mutable_report, [&](proto::Report& report) {
+                 report.set_app(1), report.set_executor(executor), report.set_host("host"), report.set_slots(2);
+                 auto& stored = *report.add_receivers();
+                 stored.set_app(1), stored.set_node(1), stored.set_incarnation(incarnation), stored.set_executor(executor);
+                 stored.set_first_sequence(first), stored.set_sealed_ms(kZero + 2000);
+                 for (std::uint64_t i = 0; i < 2; ++i) {
+                   auto* b = stored.add_blocks();
+                   *b = block(100, {executor});
+                   b->mutable_block()->set_source(1), b->mutable_block()->set_incarnation(incarnation), b->mutable_block()->set_sequence(first + i);
+                 }
+               }));
+  };
+  int accepted = 0, closed = 0;
+  auto look = [&] {
+    fleet.sync();
+    for (const auto& [to, envelope] : fleet.queue) {
+      accepted += to.id == id && envelope->message.has_accepted() && envelope->message.accepted().sequence() == 3;
+      closed += to.id == other && envelope->message.has_close_receiver() && envelope->message.close_receiver().incarnation() == 0;
+    }
+  };
+  report(other, 0, 1);  // that with the receiver is waited for
+  report(id, 1, 2);
+  look();
+  fleet.settle();
+  EXPECT_EQ(closed, 1);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kReceiverOpened), 1) << "the one from before";
+  fleet.advance(1000);
+  EXPECT_EQ(accepted, 1);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kDecided), 2);
+  std::uint64_t blocks = 0;
+  for (const auto& record : fleet.journal) {
+    if (!record.has_allocated() || record.allocated().when_ms() != kZero + 2000) continue;
+    for (const auto& partition : record.allocated().sources(0).partitions()) blocks += std::uint64_t(partition.inputs_size());
+  }
+  EXPECT_EQ(blocks, 2u);
+  fleet.expectReplays();
+}
+
+TEST(MasterStream, AnotherMasterWaitsForAReceiverThatIsGoneOnlySoLong) {
+  Fleet fleet;
+  fleet.startStream(counting());
+  std::uint64_t id = receiverAt(fleet, 1), other = id == 1 ? 2 : 1;
+  fleet.queue.clear(), fleet.timers.clear();
+  auto records = fleet.journal;
+  fleet.machine = std::make_unique<Machine>(fleet.options, fleet);
+  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(fleet.machine->replay(i + 1, records[i]).ok());
+  fleet.machine->start(fleet.now);
+  fleet.join(other, true);
+  fleet.settle();
+  fleet.advance(9'999);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kReceiverOpened), 1);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kDecided), 0);
+  fleet.advance(1);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kReceiverOpened), 2);
+  EXPECT_TRUE(fleet.executors[other]->receivers.contains(1));
+  EXPECT_EQ(fleet.logged.back(), "app-19700101024640-0001: executor " + std::to_string(id) + " has not come back since the master was started again");
+  fleet.advance(1000);
+  EXPECT_GT(fleet.count(proto::JournalRecord::kDecided), 0);
+  // It comes too late.
+  fleet.join(id, true);
+  bool refused = false;
+  for (const auto& [to, envelope] : fleet.queue) refused |= to.id == id && envelope->message.has_refused();
+  EXPECT_TRUE(refused);
+}
+
 TEST(MasterStream, AcceptsBlocksOnceAndInOrder) {
   Fleet fleet;
   fleet.startStream(counting());
