@@ -228,6 +228,7 @@ void Driver::begin(Outgoing& out) {
   out.messages.emplace_back(kMasterPeer, std::move(submit));
   sentTemplates_.clear();
   if (!submitted_) return;
+  subscribe(out);
   for (const auto& [id, value] : shared_) shareMessages(id, value, out);
   for (const auto& [request, pending] : scales_) out.messages.emplace_back(kMasterPeer, scaleMessage(request, pending.what));
   for (const auto& [request, answer] : storageAsked_) out.messages.emplace_back(kMasterPeer, askStorageMessage(request));
@@ -296,11 +297,7 @@ void Driver::onMaster(const EnvelopePtr& envelope, Outgoing& out) {
       app_ = answer.app(), appId_ = answer.app_id(), defaultParallelism_ = std::max(answer.default_parallelism(), 1u);
       submitted_ = true;
       if (answer.attempt() > 1) lastJob_ = lastRequest_ = (answer.attempt() - 1) * kNumbersOfADriver;
-      if (submit_.driver() == 0) {  // on a worker nobody would read the text
-        auto [subscribe, body] = compose(&proto::Message::mutable_subscribe);
-        body->set_app(app_), body->set_from(linesAt_);
-        out.messages.emplace_back(kMasterPeer, std::move(subscribe));
-      }
+      subscribe(out);
       break;
     }
     case proto::Message::kRefused:
@@ -363,15 +360,18 @@ void Driver::onMaster(const EnvelopePtr& envelope, Outgoing& out) {
   }
 }
 
+// To what streams print, from what was seen on.
+void Driver::subscribe(Outgoing& out) const {
+  if (submit_.driver() != 0) return;  // on a worker nobody would read the text
+  auto [envelope, body] = compose(&proto::Message::mutable_subscribe);
+  body->set_app(app_), body->set_from(linesAt_);
+  out.messages.emplace_back(kMasterPeer, std::move(envelope));
+}
+
 void Driver::onLines(const proto::Lines& lines, Outgoing& out) {
   std::uint64_t end = lines.from() + lines.text().size();
   if (end <= linesAt_) return;
-  if (lines.from() > linesAt_) {  // some were lost with a session
-    auto [subscribe, body] = compose(&proto::Message::mutable_subscribe);
-    body->set_app(app_), body->set_from(linesAt_);
-    out.messages.emplace_back(kMasterPeer, std::move(subscribe));
-    return;
-  }
+  if (lines.from() > linesAt_) return subscribe(out);  // some were lost with a session
   printer_.print(std::string_view(lines.text()).substr(linesAt_ - lines.from()), inline_);
   linesAt_ = end;
 }

@@ -257,6 +257,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   void onRunOutput(const proto::RunOutput& ask, Outgoing& out);
   void onBatchDone(const EnvelopePtr& envelope, Outgoing& out);
   static void addBatchError(Stream& stream, std::int64_t whenMs, const std::string& error);
+  void subscribe(Outgoing& out) const;
   void onLines(const proto::Lines& lines, Outgoing& out);
   void answerGet(Peer from, const proto::Get& get, Outgoing& out);
   void sendFetches(Outgoing& out);

@@ -155,6 +155,24 @@ TEST_F(DriverTest, AfterABrokenSessionEverythingIsAskedAgainUnderItsNumber) {
   EXPECT_EQ(cluster.jobs()[0].captures().broadcasts(0), value.id());
 }
 
+TEST_F(DriverTest, ANewSessionAsksForTheLinesThatWereNotSeen) {
+  auto asked = [&] {
+    std::vector<std::uint64_t> from;
+    for (const auto& envelope : cluster.sent) {
+      if (envelope->message.has_subscribe()) from.push_back(envelope->message.subscribe().from());
+    }
+    return from;
+  };
+  EXPECT_EQ(asked(), std::vector<std::uint64_t>{0});
+  auto [envelope, lines] = compose(&proto::Message::mutable_lines);
+  lines->set_text("0123456789");
+  cluster.tell(std::move(envelope));
+  EXPECT_EQ(cluster.printed, "0123456789");
+  cluster.driver->onSession(kMasterPeer, false);
+  cluster.driver->onSession(kMasterPeer, true);
+  EXPECT_EQ(asked(), (std::vector<std::uint64_t>{0, 10}));
+}
+
 TEST_F(DriverTest, ANewSessionSaysHowManyExecutorsAreWantedFirst) {
   cluster.answer = [&](const EnvelopePtr& e) {
     if (!e->message.has_scale_executors()) return false;
