@@ -12,6 +12,7 @@
 #include "common/barrier_stages.h"
 #include "common/clock.h"
 #include "common/master_url.h"
+#include "common/resource_settings.h"
 #include "client/stop_signals.h"
 #include "client/stream_core.h"
 #include "sluice/broadcast.h"
@@ -56,12 +57,15 @@ ContextCore::ContextCore(Settings settings, CallSite site) : settings_(std::move
   if (parseMasterUrl(settings_.get(sluice::conf::kMaster), url).ok() && url.kind == MasterUrl::Kind::kLocal) {
     settings_.set("sluice.task.maxFailures", std::to_string(url.failures), ConfOrigin::kProgram).IgnoreError();
   }
-  std::unique_ptr<Backend> backend;
-  auto status = launch().openBackend ? launch().openBackend(settings_, backend) : openBackend(settings_, backend);
-  if (!status.ok()) {
+  auto refuse = [](const absl::Status& status) {
     ErrorKind kind = status.code() == absl::StatusCode::kUnavailable ? ErrorKind::kUnavailable : ErrorKind::kInvalidArgument;
     throwError(kind, std::string_view(status.message().data(), status.message().size()));
-  }
+  };
+  if (auto wrong = checkResources(settings_); !wrong.ok()) refuse(wrong);
+  if (auto wrong = discoverResources(settings_, "driver", resources_); !wrong.ok()) refuse(wrong);
+  std::unique_ptr<Backend> backend;
+  auto status = launch().openBackend ? launch().openBackend(settings_, backend) : openBackend(settings_, backend);
+  if (!status.ok()) refuse(status);
   std::uint64_t most = settings_.get(sluice::conf::kDriverMaxResultSize).bytes;
   driver_ = std::make_unique<Driver>(std::move(backend), most);
   proto::Submit submit;

@@ -36,6 +36,7 @@ class SLUICE_INTERNAL ContextCore {
   // From now on `by` is read in place of the node.
   void replace(PlanNode& node, NodeRef by);
   std::int64_t startMs() const { return startMs_; }
+  const ResourceMap& resources() const { return resources_; }
   // Datasets that are persisted.
   void noteKept(std::uint32_t node, PersistentRDD what);
   void forgetKept(std::uint32_t node);
@@ -83,6 +84,7 @@ class SLUICE_INTERNAL ContextCore {
   std::atomic<bool> stopped_{false};
   std::atomic<std::uint32_t> lastNode_{0}, lastStream_{0};
   std::int64_t startMs_ = 0;
+  ResourceMap resources_;  // of the driver
   ShippedFiles files_;
   RddCheckpoints checkpoints_;
   std::unique_ptr<Driver> driver_;

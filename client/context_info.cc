@@ -16,6 +16,7 @@ namespace detail {
 
 Conf confOf(ContextCore& context) { return ConfReader::conf(context.settings()); }
 std::int64_t startTimeOf(ContextCore& context) { return context.startMs(); }
+const ResourceMap& resourcesOf(ContextCore& context) { return context.resources(); }
 const char* versionOfEngine() { return SLUICE_VERSION; }
 
 std::vector<RDDStorageInfo> storageInfo(ContextCore& context) {

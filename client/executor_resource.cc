@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "common/thrown.h"
 #include "sluice/error.h"
 
 namespace sluice {
@@ -13,7 +14,7 @@ std::string named(std::string_view key) { return "executorResource '" + std::str
 
 ResourceHost& resourceHost(std::string_view key) {
   TaskContext* task = currentTask();
-  ResourceHost* host = task ? task->resources() : nullptr;
+  ResourceHost* host = task ? task->resourceHost() : nullptr;
   if (!host) throwError(ErrorKind::kIllegalState, named(key) + "executors keep resources, and no task runs on this thread; call it in a function that runs in tasks");
   return *host;
 }
@@ -24,7 +25,7 @@ void throwNotMade(std::string_view key) {
   } catch (const Error& error) {
     throwError(error.kind(), named(key) + error.what());
   } catch (const std::exception& error) {
-    throwError(ErrorKind::kUserCode, named(key) + "it could not be made: " + error.what());
+    throwError(ErrorKind::kUserCode, named(key) + "it could not be made: " + wordsOf(error));
   } catch (...) {
     throwError(ErrorKind::kUserCode, named(key) + "it could not be made: its function threw something that is no std::exception");
   }

@@ -77,6 +77,18 @@ struct Key {
     "Partitions where no count is named; else the slots of the application")                                           \
   X(kTaskMaxFailures, std::int64_t, "task.maxFailures", "4", "",                                                       \
     "Tries of a task before its job fails (local[N]: 1, local[N,F]: F)")                                               \
+  X(kWorkerResource, std::int64_t, "worker.resource.NAME.amount", "", "",                                               \
+    "sluice-worker offers so many addresses of NAME (gpu) to executors")                                                \
+  X(kWorkerResourceScript, std::string, "worker.resource.NAME.discoveryScript", "", "",                                \
+    "Prints them, as {\"name\": \"gpu\", \"addresses\": [\"0\", \"1\"]}")                                                \
+  X(kExecutorResource, std::int64_t, "executor.resource.NAME.amount", "", "",                                           \
+    "Addresses of NAME that each executor has to itself")                                                              \
+  X(kExecutorResourceScript, std::string, "executor.resource.NAME.discoveryScript", "", "",                            \
+    "local[N]: prints which they are; elsewhere its worker gives them to an executor")                                 \
+  X(kTaskResource, double, "task.resource.NAME.amount", "", "",                                                         \
+    "Addresses that a task has to itself while it runs; at most 0.5: so many tasks share one")                         \
+  X(kDriverResource, std::int64_t, "driver.resource.NAME.amount", "", "", "Addresses of NAME for Context::resources()") \
+  X(kDriverResourceScript, std::string, "driver.resource.NAME.discoveryScript", "", "", "Prints which they are")        \
   X(kBarrierSyncTimeout, Duration, "barrier.sync.timeout", "365d", "s",                                                \
     "Tasks of a barrier stage wait in barrier() and allGather() for so long at most, then all are tried again")        \
   X(kReaperKillTimeout, Duration, "task.reaper.killTimeout", "20s", "ms",                                              \

@@ -12,6 +12,10 @@ Error::~Error() = default;
 Spill::~Spill() = default;
 StateStore::~StateStore() = default;
 TaskContext::~TaskContext() = default;
+const ResourceMap& TaskContext::resources() const {
+  static const ResourceMap none;
+  return none;
+}
 TaskContext* TaskContext::get() { return currentTask(); }
 TaskListener::~TaskListener() = default;
 Cursor::~Cursor() = default;

@@ -146,6 +146,7 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
   Executor& executor = known ? *known : addExecutor(s, *app, ExecutorId{report.executor()});
   executor.session = executor.reported = true;
   executor.host = report.host(), executor.address = report.address(), executor.slots = report.slots();
+  if (!known) executor.resources = readResources(report.resources());
   s.disarm({kExecutorGraceTimer, app->id.value, executor.id.value});
   if (!report.failed().empty()) return loseExecutor(s, *app, executor, report.failed(), "");
   compareKept(*app, executor, report);

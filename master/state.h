@@ -14,6 +14,7 @@
 
 #include "common/conf.h"
 #include "common/metrics.h"
+#include "common/resource_settings.h"
 #include "master/app_events.h"
 #include "master/journal_state.h"
 #include "master/map_outputs.h"
@@ -48,6 +49,7 @@ struct Executor {
   std::uint32_t slots = 0;
   std::uint64_t memoryBytes = 0;
   std::string host, address;
+  ResourceMap resources;               // of its worker's
   std::set<std::uint64_t> broadcasts;  // it was given
   Peer peer() const { return {Role::kExecutor, id.value}; }
 };
@@ -154,6 +156,7 @@ struct Worker {
   std::string host, webui;
   std::uint32_t slots = 0, freeSlots = 0;
   std::uint64_t memoryBytes = 0, freeMemoryBytes = 0;
+  ResourceMap resources;  // all it has
   bool session = false, lost = false;
   Moment heard;
   Peer peer() const { return {Role::kWorker, id}; }

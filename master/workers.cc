@@ -40,7 +40,39 @@ struct Offer {
   Worker* worker = nullptr;
   std::uint32_t slots = 0;  // given
   std::uint64_t memoryBytes = 0;
+  ResourceMap resources;
 };
+
+// What no executor of any application has of the worker's.
+ResourceMap freeResources(const State& s, const Worker& worker) {
+  ResourceMap free = worker.resources;
+  for (const auto& [id, app] : s.apps) {
+    for (const auto& executor : app->executors) {
+      if (executor->worker != worker.id || executor->phase == Executor::Phase::kGone) continue;
+      for (const auto& [name, taken] : executor->resources) {
+        auto has = free.find(name);
+        if (has == free.end()) continue;
+        std::erase_if(has->second.addresses, [&](const auto& address) {
+          return std::find(taken.addresses.begin(), taken.addresses.end(), address) != taken.addresses.end();
+        });
+      }
+    }
+  }
+  return free;
+}
+
+// What an executor would get; false: that is not there.
+bool pickResources(const State& s, const Worker& worker, const ResourceAmounts& wanted, ResourceMap& picked) {
+  if (wanted.empty()) return true;
+  ResourceMap free = freeResources(s, worker);
+  for (const auto& [name, amount] : wanted) {
+    auto has = free.find(name);
+    if (has == free.end() || double(has->second.addresses.size()) < amount) return false;
+    has->second.addresses.resize(std::size_t(amount));
+    picked[name] = std::move(has->second);
+  }
+  return true;
+}
 
 // Workers that can hold an executor of the application, most free slots first.
 std::vector<Offer> offersFor(State& s, const App& app) {
@@ -55,7 +87,8 @@ std::vector<Offer> offersFor(State& s, const App& app) {
     if (worker.lost || !worker.session || worker.freeSlots == 0 || taken.contains(id)) continue;
     std::uint64_t memory = wanted ? wanted : worker.freeMemoryBytes;
     if (memory > worker.freeMemoryBytes || memory < kLeastMemory) continue;
-    offers.push_back({&worker, 0, memory});
+    Offer offer{&worker, 0, memory, {}};
+    if (pickResources(s, worker, resources, offer.resources)) offers.push_back(std::move(offer));
   }
   std::stable_sort(offers.begin(), offers.end(), [](const Offer& a, const Offer& b) { return a.worker->freeSlots > b.worker->freeSlots; });
   return offers;
@@ -64,12 +97,13 @@ std::vector<Offer> offersFor(State& s, const App& app) {
 void startExecutor(State& s, App& app, const Offer& offer) {
   Executor& executor = addExecutor(s, app, ExecutorId{s.journal.term() << 32 | ++s.executorsMade});
   executor.worker = offer.worker->id, executor.host = offer.worker->host;
-  executor.slots = offer.slots, executor.memoryBytes = offer.memoryBytes;
+  executor.slots = offer.slots, executor.memoryBytes = offer.memoryBytes, executor.resources = offer.resources;
   offer.worker->freeSlots -= offer.slots, offer.worker->freeMemoryBytes -= offer.memoryBytes;
   s.send(offer.worker->peer(), messageOf(&proto::Message::mutable_start_executor, [&](proto::StartExecutor& start) {
            start.set_app(app.id.value), start.set_executor(executor.id.value), start.set_app_id(app.record->appId);
            *start.mutable_package() = app.record->submit.package();
            start.set_slots(offer.slots), start.set_memory_bytes(offer.memoryBytes);
+           writeResources(offer.resources, *start.mutable_resources());
            for (const auto& [key, value] : app.conf.all()) start.add_conf(key + "=" + value);
          }));
 }
@@ -126,7 +160,7 @@ void takeRegister(State& s, Peer from, const proto::Register& enrol) {
   if (restarted) loseWorker(s, worker, "it was started again");
   bool known = worker.id != 0 && !restarted && !worker.lost;
   worker.id = enrol.worker(), worker.start = enrol.start(), worker.host = enrol.host(), worker.webui = enrol.webui();
-  worker.slots = enrol.slots(), worker.memoryBytes = enrol.memory_bytes();
+  worker.slots = enrol.slots(), worker.memoryBytes = enrol.memory_bytes(), worker.resources = readResources(enrol.resources());
   worker.session = true, worker.lost = false, worker.heard = s.now;
   std::set<std::uint64_t> alive(enrol.executors().begin(), enrol.executors().end());
   s.send(from, messageOf(&proto::Message::mutable_registered, [&](proto::Registered& registered) {

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "common/machine.h"
+#include "common/resource_settings.h"
 
 namespace sluice::worker {
 
@@ -37,6 +38,7 @@ struct Options {
   std::string host;          // this, not the address, is what "another host" compares
   std::uint32_t slots = 1;
   std::uint64_t memoryBytes = 0;
+  ResourceMap resources;                // GPUs and the like
   std::vector<std::string> masters;     // addresses
   std::int64_t heartbeatMs = 15'000;
   std::int64_t connectMs = 5'000;       // how long one master is tried before the next

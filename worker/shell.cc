@@ -52,6 +52,7 @@ absl::Status Shell::open() {
   options.slots = options_.slots;
   options.memoryBytes = options_.memoryBytes;
   options.masters = options_.masters;
+  options.resources = options_.resources;
   options.heartbeatMs = options_.heartbeatMs;
   strand_ = std::make_unique<LoopThread>("sluice-worker");
   packages_ = std::make_unique<PackageStore>(options_.workDirectory);

@@ -187,6 +187,7 @@ DirectCluster::DirectCluster(DirectOptions options)
     executorOptions.executor = node->id;
     executorOptions.slots = std::uint32_t(options_.slots);
     executorOptions.memoryBytes = options_.memoryBytes;
+    executorOptions.resources = options_.resources;
     executorOptions.host = options_.executors == 1 ? "localhost" : "host" + std::to_string(i + 1);
     executorOptions.address = std::to_string(node->id.value);
     executorOptions.spillDirectory = options_.spillRoot + "/" + std::to_string(node->id.value);

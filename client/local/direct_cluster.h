@@ -27,6 +27,7 @@ struct DirectOptions {
   int executors = 1;
   int slots = 1;  // of each
   std::uint64_t memoryBytes = 0;  // of each
+  ResourceMap resources;          // of each: they are hosts of their own
   std::string spillRoot;          // a folder of this process; each executor makes its own in it
   TimeSource* time = nullptr;     // outlives the cluster
   // One resolver per executor, or one for all (then this has one entry): they may load copies of the module of their own.

@@ -26,10 +26,11 @@ std::uint64_t halfOfMemory() {
 class LocalBackend final : public Backend, public Waiter {
  public:
   LocalBackend(const Settings& settings, const LocalOptions& options, std::shared_ptr<ImageTable> driver,
-               std::shared_ptr<ImageTable> executors)
+               std::shared_ptr<ImageTable> executors, ResourceMap resources)
       : images_(std::move(driver)), resolver_(std::move(executors)), spill_(settings) {
     options_.executors = options.executors;
-    options_.slots = options.slots;
+    options_.slots = int(slotsWith(settings, std::uint32_t(options.slots)));
+    options_.resources = std::move(resources);
     options_.memoryBytes = options.memoryBytes;
     if (options_.memoryBytes == 0) {
       auto named = settings.find(conf::kExecutorMemory);
@@ -106,7 +107,9 @@ SpillFolder::~SpillFolder() {
 
 absl::Status openLocal(const Settings& settings, const LocalOptions& options, std::shared_ptr<ImageTable> driver,
                        std::shared_ptr<ImageTable> executors, std::unique_ptr<Backend>& backend) {
-  backend = std::make_unique<LocalBackend>(settings, options, std::move(driver), std::move(executors));
+  ResourceMap resources;
+  if (auto status = discoverResources(settings, "executor", resources); !status.ok()) return status;
+  backend = std::make_unique<LocalBackend>(settings, options, std::move(driver), std::move(executors), std::move(resources));
   return absl::OkStatus();
 }
 

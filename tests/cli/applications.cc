@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -44,6 +45,22 @@ SLUICE_APPLICATION(ReadsArchive, "NAME FILE [EXPECTED]") {
   std::string line = lines.first();
   if (!args.get(2, "").empty() && line != args.get(2, "")) std::_Exit(9);
   std::printf("%s\n", line.c_str());
+}
+
+// Which GPUs tasks have, how many run at once on one, and those of the driver: "0 1", most on one, "7".
+SLUICE_APPLICATION(ShowsResources) {
+  sluice::Context context;
+  auto had = context.range(0, 24, 1, 24).map([](std::int64_t) {
+    std::string mine;
+    for (const auto& address : sluice::TaskContext::get()->resources().at("gpu").addresses) mine += (mine.empty() ? "" : "+") + address;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // so that others run meanwhile
+    return mine;
+  });
+  std::set<std::string> all;
+  for (const auto& one : had.collect()) all.insert(one);
+  for (const auto& one : all) std::printf("%s\n", one.c_str());
+  std::printf("at once: %d\n", context.defaultParallelism());
+  for (const auto& [name, resource] : context.resources()) std::printf("driver: %s %s\n", name.c_str(), resource.addresses.at(0).c_str());
 }
 
 SLUICE_APPLICATION(NeverEnds) {

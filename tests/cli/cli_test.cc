@@ -46,6 +46,30 @@ void expectErrorWith(const Finished& end, int code, const Words& pieces) {
   EXPECT_EQ(end.code, code);
 }
 
+// A program that tells of these addresses.
+std::string discoveryScript(const TestFolder& folder, const std::string& name, const std::string& addresses) {
+  std::string path = folder.write(name + "-script", "#!/bin/sh\necho '{\"name\": \"" + name + "\", \"addresses\": [" + addresses + "]}'\n");
+  ::chmod(path.c_str(), 0700);
+  return path;
+}
+
+TEST(TaskResources, InLocalModeAScriptFindsThem) {
+  TestFolder folder;
+  std::string script = discoveryScript(folder, "gpu", "\"0\", \"1\", \"2\"");
+  Words words{"--master", "local[4]", "--conf", "sluice.executor.resource.gpu.amount=2", "--conf", "sluice.task.resource.gpu.amount=1", "--class", "ShowsResources"};
+  auto with = [&](Words more) {
+    more.insert(more.begin(), words.begin(), words.end());
+    more.push_back(library("cli_applications"));
+    return submit(more);
+  };
+  auto end = with({"--conf", "sluice.executor.resource.gpu.discoveryScript=" + script, "--conf", "sluice.driver.resource.gpu.amount=1", "--conf",
+                   "sluice.driver.resource.gpu.discoveryScript=" + script});
+  EXPECT_EQ(end.code, 0) << end.error();
+  EXPECT_EQ(end.lines, (Words{"0", "1", "at once: 2", "driver: gpu 0"})) << end.error();
+  expectErrorWith(with({}), 1, {"sluice.executor.resource.gpu.amount is set, and nothing says which they are; name a program by sluice.executor.resource.gpu.discoveryScript"});
+  expectErrorWith(with({"--conf", "sluice.task.resource.fpga.amount=1"}), 1, {"sluice.task.resource.fpga.amount=1, but executors have none; set sluice.executor.resource.fpga.amount"});
+}
+
 // ---- flags ----
 
 TEST(Flags, UnknownOnesNameTheNearest) {
@@ -58,6 +82,20 @@ TEST(Flags, UnknownOnesNameTheNearest) {
 
 TEST(Flags, OfSparkWithoutMeaningSaySo) {
   expectError(submit({"--jars", "a.jar", "x.so"}), 2, "sluice-submit: --jars has no meaning here: ship libraries with --files");
+}
+
+TEST(Flags, VerboseShowsNoSecrets) {
+  auto end = submit({"--verbose", "--master", "local[1]", "--conf", "sluice.redaction.regex=password|local.dir", "--conf", "sluice.local.dir=/tmp/sluice-secret", "--class",
+                     "PrintsArguments", library("cli_applications"), "db.Password=hunter2", "name=value"});
+  EXPECT_EQ(end.code, 0) << end.error();
+  auto said = [&](const std::string& line) { return std::find(end.errors.begin(), end.errors.end(), line) != end.errors.end(); };
+  EXPECT_TRUE(said("sluice.local.dir=*********(redacted)")) << end.error();
+  EXPECT_TRUE(said("argument 1: db.Password=*********(redacted)")) << end.error();
+  EXPECT_TRUE(said("argument 2: name=value")) << end.error();
+  EXPECT_TRUE(said("sluice.redaction.regex=password|local.dir")) << end.error();
+  EXPECT_EQ(end.lines, (Words{"[db.Password=hunter2]", "[name=value]"})) << "the application gets them as they are";
+  expectError(submit({"--conf", "sluice.redaction.regex=(", library("cli_applications")}), 2,
+              "sluice-submit: --conf: sluice.redaction.regex=( is no regular expression (ECMAScript's)");
 }
 
 TEST(Flags, HelpAndVersion) {

@@ -171,6 +171,106 @@ TEST_F(ProcessCluster, KilledExecutorChangesNoCount) {
   EXPECT_EQ(driver.wait(), 0) << driver.describe();
   driver.drain();
   EXPECT_EQ(sum(driver.lines()), wanted) << driver.describe();
+  auto errors = driver.errors();
+  EXPECT_TRUE(std::any_of(errors.begin(), errors.end(), [](const auto& line) {
+    return line.rfind("sluice: executor ", 0) == 0 && line.find("is gone: killed by signal 9") != std::string::npos;
+  })) << "the driver is told\n" << driver.describe();
+}
+
+// A cluster whose processes share a secret.
+class SecretCluster : public ProcessCluster {
+ protected:
+  using Variables = std::vector<std::pair<std::string, std::string>>;
+  SecretCluster() : ProcessCluster(secret()) {}
+  static Variables secret() {
+    static const TestFolder folder;
+    std::string path = folder.write("secret", "correct horse battery staple\n");
+    ::chmod(path.c_str(), 0600);
+    return {{"SLUICE_AUTHENTICATE_SECRET_FILE", path}};
+  }
+  Variables known() const {
+    Variables all = secret();
+    all.push_back(cache()[0]);
+    return all;
+  }
+};
+
+TEST_F(SecretCluster, OnlyWhoKnowsTheSecretRunsApplications) {
+  auto refused = finish(wordCount(), cache());
+  EXPECT_EQ(refused.code, 3) << refused.error();
+  EXPECT_NE(refused.error().find("if it asks for a secret, name the file (sluice.authenticate.secret.file)"), std::string::npos) << refused.error();
+  // Client mode: shuffles between executors, too.
+  {
+    Program driver(wordCount(), known());
+    source_.waitForConnection();
+    source_.send("x y x\n");
+    waitForCounts(driver, {{"x", 2}, {"y", 1}});
+    driver.signal(SIGTERM);
+    EXPECT_EQ(driver.wait(), 0) << driver.describe();
+  }
+  // In cluster mode the driver has it from its worker, and where the submitter keeps it is of no interest there.
+  auto submitted = finish(wordCount({"--deploy-mode", "cluster", "--conf", "sluice.authenticate.secret.file=" + secret()[0].second}), cache());
+  ASSERT_EQ(submitted.code, 0) << submitted.error();
+  std::string driver = submitted.lines.at(0);
+  source_.waitForConnection(2);
+  source_.send("a b a\n");
+  waitForLog("app" + driver.substr(driver.find('-')), {{"a", 2}, {"b", 1}});
+  auto killed = finish({"sluice-submit", "--master", url_, "--kill", driver}, known());
+  EXPECT_EQ(killed.code, 0) << killed.error();
+  auto list = finish({"sluice-ctl", "--master", url_, "list"}, known());
+  EXPECT_EQ(list.code, 0) << list.error();
+}
+
+TEST(LocalCluster, MayHaveASecret) {
+  TestFolder folder;
+  folder.write("text/a.txt", "one two two\n");
+  std::string secret = folder.write("secret", "correct horse battery staple\n");
+  ::chmod(secret.c_str(), 0600);
+  auto end = finish({"sluice-submit", "--master", "local-cluster[2,1,256]", "--conf", "sluice.authenticate.secret.file=" + secret, "--class", "WordCount",
+                     libFolder() + "/libsluice_examples.so", folder.path("text"), folder.path("out")},
+                    {{"XDG_CACHE_HOME", folder.path("cache")}});
+  EXPECT_EQ(end.code, 0) << end.error();
+  EXPECT_EQ(end.lines, (std::vector<std::string>{"two: 2", "one: 1"}));
+}
+
+// The disk fails under the master's log of facts, after some batches.
+class FailingJournal : public ProcessCluster {
+ protected:
+  FailingJournal() : ProcessCluster({{"SLUICE_FAIL_POINTS", "journal.before_sync=14:fail"}}) {}
+};
+
+TEST_F(FailingJournal, EndsTheMasterWithOneLineAndTheNextGoesOn) {
+  Program driver(wordCount(), cache());
+  source_.waitForConnection();
+  source_.send("x y x\n");
+  waitForCounts(driver, {{"x", 2}, {"y", 1}});
+  EXPECT_EQ(master_.wait(), 1);
+  master_.drain();
+  auto errors = master_.errors();
+  ASSERT_FALSE(errors.empty());
+  EXPECT_EQ(errors.back().rfind("sluice-master: ", 0), 0u) << master_.describe();
+  EXPECT_NE(errors.back().find("Input/output error"), std::string::npos) << master_.describe();
+  Program next({"sluice-master", "--port", url_.substr(url_.rfind(':') + 1), "--work-dir", folder_.path("master")});
+  next.waitForLine("sluice://");  // executors and receivers go on as if nothing had been
+  source_.send("x z\n");
+  waitForCounts(driver, {{"x", 3}, {"y", 1}, {"z", 1}});
+  driver.signal(SIGTERM);
+  EXPECT_EQ(driver.wait(), 0) << driver.describe();
+  driver.drain();
+  EXPECT_EQ(sum(driver.lines()), (Counts{{"x", 3}, {"y", 1}, {"z", 1}})) << driver.describe();
+}
+
+TEST_F(ProcessCluster, TasksHaveTheResourcesOfTheirWorker) {
+  std::string script = folder_.write("gpus", "#!/bin/sh\necho '{\"name\": \"gpu\", \"addresses\": [\"a\", \"b\", \"c\"]}'\n");
+  ::chmod(script.c_str(), 0700);
+  Program equipped({"sluice-worker", "--host", "127.0.0.4", "--cores", "4", "--memory", "512m", "--work-dir", folder_.path("worker4"), "--conf",
+                    "sluice.worker.resource.gpu.amount=3", "--conf", "sluice.worker.resource.gpu.discoveryScript=" + script, url_});
+  equipped.waitForLine("registered with ");
+  auto end = finish({"sluice-submit", "--master", url_, "--conf", "sluice.executor.resource.gpu.amount=2", "--conf", "sluice.task.resource.gpu.amount=1", "--class",
+                     "ShowsResources", libFolder() + "/libcli_applications.so"},
+                    cache());
+  EXPECT_EQ(end.code, 0) << end.error();
+  EXPECT_EQ(end.lines, (std::vector<std::string>{"a", "b", "at once: 2"})) << end.error();
 }
 
 TEST_F(ProcessCluster, KilledReceiverStartsElsewhere) {

@@ -1,4 +1,5 @@
 // Applications, workers and drivers: who gets which slots, who is started again, how it ends.
+#include "common/resource_settings.h"
 #include "tests/unit/master_fleet.h"
 
 namespace sluice::master {
@@ -50,12 +51,14 @@ class Desk : public Effects {
     }
     now = until;
   }
-  void worker(std::uint64_t id, std::uint32_t slots, std::uint64_t memoryMb = 1024, std::vector<std::uint64_t> executors = {}, std::uint64_t start = 1) {
+  void worker(std::uint64_t id, std::uint32_t slots, std::uint64_t memoryMb = 1024, std::vector<std::uint64_t> executors = {}, std::uint64_t start = 1,
+              const ResourceMap& resources = {}) {
     machine->onSession({Role::kWorker, id}, true, now);
     tell({Role::kWorker, id}, Fleet::messageOf(&proto::Message::mutable_enrol, [&](proto::Register& enrol) {
            enrol.set_worker(id), enrol.set_start(start), enrol.set_host("host" + std::to_string(id)), enrol.set_slots(slots);
            enrol.set_memory_bytes(memoryMb << 20);
            for (auto executor : executors) enrol.add_executors(executor);
+           writeResources(resources, *enrol.mutable_resources());
          }));
   }
   proto::Submitted submit(Peer from, std::uint64_t nonce, std::vector<std::string> conf = {}, bool cluster = false, bool supervise = false,

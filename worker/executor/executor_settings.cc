@@ -23,7 +23,7 @@ void applySettings(const Settings& settings, Options& options) {
 }
 
 RuntimeOptions runtimeOptionsOf(const Options& options, const Settings& settings) {
-  RuntimeOptions own{options.slots, options.memoryBytes, options.spillDirectory, {}, &steadyMicroseconds};
+  RuntimeOptions own{options.slots, options.memoryBytes, options.spillDirectory, {}, options.resources, resourceAmounts(settings, "task"), &steadyMicroseconds};
   std::string store = settings.get(conf::kStateStore);
   if (store == "rocksdb") own.states = rocksdbStates();
   else if (store != "memory") throwError(ErrorKind::kInvalidArgument, "sluice.streaming.stateStore is '" + store + "'; it must be memory or rocksdb");

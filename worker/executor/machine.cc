@@ -161,6 +161,7 @@ void Machine::State::report() {
   report->set_executor(control.options.executor.value);
   report->set_address(control.options.address);
   report->set_slots(control.options.slots);
+  writeResources(control.options.resources, *report->mutable_resources());
   report->set_host(control.options.host);
   values.report(*report);
   receivers.report(*report);

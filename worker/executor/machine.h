@@ -10,6 +10,7 @@
 
 #include "common/machine.h"
 #include "common/plan_view.h"
+#include "common/resource_settings.h"
 #include "worker/executor/installed.h"
 #include "worker/executor/store.h"
 
@@ -93,6 +94,7 @@ struct Options {
   std::string address;  // where other executors reach it
   std::string spillDirectory;  // made by the shell, removed by it
   Duration blockInterval = Milliseconds(200);         // sluice.streaming.blockInterval
+  ResourceMap resources;  // GPUs and the like
   double receiverMaxRate = 0;                          // sluice.streaming.receiver.maxRate; 0: no limit
   bool tasksWait = true;  // for each other; false where all run on one thread
   Duration receiverRestartDelay = Milliseconds(2000);  // sluice.streaming.receiverRestartDelay

@@ -21,7 +21,8 @@ std::uint64_t shareOf(const RuntimeOptions& options) {
 }  // namespace
 
 Runtime::Runtime(RuntimeOptions options, CodeResolver& code)
-    : code_(code), taskShare_(shareOf(options)), openStates_(options.states), clock_(options.clock), store_(options.memoryBytes * 3 / 5, options.spillDirectory) {
+    : code_(code), taskShare_(shareOf(options)), openStates_(options.states), clock_(options.clock), store_(options.memoryBytes * 3 / 5, options.spillDirectory),
+      taskResources_(options.resources, options.taskResources) {
   store_.onFull([this] { return mapOutputs_.forgetAll(); });
 }
 

@@ -18,6 +18,7 @@
 #include "worker/executor/resources.h"
 #include "worker/executor/state_tables.h"
 #include "worker/executor/store.h"
+#include "worker/executor/task_resources.h"
 
 namespace sluice::executor {
 
@@ -50,6 +51,8 @@ struct RuntimeOptions {
   std::uint64_t memoryBytes = 512ull << 20;
   std::string spillDirectory;  // exists
   StateDbOpener states;        // of states on disk; null: in memory
+  ResourceMap resources;         // that it has
+  ResourceAmounts taskResources;  // that each task gets
   std::int64_t (*clock)() = nullptr;  // microseconds, by which tasks are measured; null: they seem to take no time
 };
 
@@ -69,6 +72,7 @@ class SLUICE_INTERNAL Runtime {
   std::unique_ptr<StateTable> newState(RowsPtr version);
   CodeResolver& code() { return code_; }
   Resources& resources() { return resources_; }
+  TaskResources& taskResources() { return taskResources_; }
   // 0 without a clock.
   std::int64_t microseconds() const { return clock_ ? clock_() : 0; }
   // What one task may hold in its operators' tables, and in segments that it is writing.
@@ -92,6 +96,7 @@ class SLUICE_INTERNAL Runtime {
   std::int64_t (*const clock_)();
   Store store_;
   MapOutputs mapOutputs_;
+  TaskResources taskResources_;
   StateTables states_;
   Mutex mutex_;
   absl::flat_hash_map<std::uint64_t, Bytes> broadcasts_ GUARDED_BY(mutex_);

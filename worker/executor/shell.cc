@@ -62,6 +62,7 @@ absl::Status Shell::open() {
     options.executor = ExecutorId(order.executor());
     options.slots = order.slots();
     options.memoryBytes = order.memory_bytes();
+    options.resources = readResources(order.resources());
     options.host = options_.host;
     options.address = link_->address();
     options.spillDirectory = spill_.path();

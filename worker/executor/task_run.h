@@ -64,7 +64,8 @@ class TaskRun final : public TaskContext {
   Spill* newSpill() override;
   std::string_view broadcast(std::uint64_t id) override;
   std::string file(std::string_view name) override;
-  ResourceHost* resources() override { return &runtime_.resources(); }
+  const ResourceMap& resources() const override { return resources_; }
+  ResourceHost* resourceHost() override { return &runtime_.resources(); }
   BarrierHost* barrierHost() override { return meeting_ ? &*meeting_ : nullptr; }
   SourcePartition sourcePartition() const override { return from_; }
   StateStore* state() override;
@@ -102,6 +103,7 @@ class TaskRun final : public TaskContext {
   std::vector<Bytes> broadcasts_;
   std::vector<std::pair<std::uint64_t, std::string>> updates_;
   std::unique_ptr<StateSession> state_;
+  const ResourceMap resources_;  // while it runs
   std::optional<Meeting> meeting_;  // of a barrier stage
   SourceCursor* source_ = nullptr;
   SourcePartition from_;

@@ -9,6 +9,7 @@
 
 #include "sluice/conf.h"
 #include "sluice/detail/graph.h"
+#include "sluice/resource_information.h"
 
 namespace sluice {
 inline namespace SLUICE_ABI {
@@ -34,6 +35,7 @@ struct RDDStorageInfo {
 namespace detail {
 SLUICE_EXPORT Conf confOf(ContextCore& context);
 SLUICE_EXPORT std::int64_t startTimeOf(ContextCore& context);
+SLUICE_EXPORT const ResourceMap& resourcesOf(ContextCore& context);
 SLUICE_EXPORT const char* versionOfEngine();
 SLUICE_EXPORT std::vector<PersistentRDD> persistentRdds(ContextCore& context);
 SLUICE_EXPORT std::vector<RDDStorageInfo> storageInfo(ContextCore& context);
@@ -57,6 +59,9 @@ template <class Self> class ContextInfo {
   std::string version() const { return detail::versionOfEngine(); }
   // Milliseconds since 1970.
   std::int64_t startTime() const { return detail::startTimeOf(context()); }
+  // What sluice.driver.resource.NAME.discoveryScript found for this driver: resources().at("gpu").addresses. What a task has is
+  // TaskContext::resources().
+  ResourceMap resources() const { return detail::resourcesOf(context()); }
   // There is no web page of applications yet.
   std::optional<std::string> uiWebUrl() const { return std::nullopt; }
   int defaultMinPartitions() const { return detail::defaultParallelism(context()) < 2 ? 1 : 2; }

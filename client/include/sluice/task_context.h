@@ -1,5 +1,5 @@
 // What a function of the application can ask of the task that runs it: TaskContext::get(), null in the driver. As Spark's, but that numbers
-// of stages and tasks are the application's own, and that resources are not told.
+// of stages and tasks are the application's own.
 //
 //   words.foreachPartition([](auto& records) {
 //     auto* task = sluice::TaskContext::get();

@@ -10,6 +10,7 @@
 
 #include "sluice/abi.h"
 #include "sluice/buffer.h"
+#include "sluice/resource_information.h"
 #include "sluice/state_store.h"
 #include "sluice/task_metrics.h"
 #include "sluice/time.h"
@@ -140,7 +141,10 @@ class SLUICE_EXPORT TaskContext {
   // A per-task slot for decoded broadcast values and the like: freed by `drop` when the task ends.
   virtual void*& local(std::uint64_t key, void (*drop)(void*)) = 0;
   // What the executor keeps for the application's functions (sluice/executor_resource.h); null where nothing is kept.
-  virtual ResourceHost* resources() { return nullptr; }
+  // What this task has of the executor's resources, by sluice.task.resource.NAME.amount: resources().at("gpu").addresses.
+  virtual const ResourceMap& resources() const;
+  // Where the values of ExecutorResource are kept.
+  virtual ResourceHost* resourceHost() { return nullptr; }
   // Where the tasks of its barrier stage meet; null in other stages.
   virtual BarrierHost* barrierHost() { return nullptr; }
   // Adds an encoded partial value to an accumulator; counted once per partition when the task's result is.
