@@ -6,6 +6,8 @@
 #include <chrono>
 #include <utility>
 
+#include "client/log.h"
+
 namespace sluice {
 namespace {
 
@@ -317,6 +319,7 @@ void Driver::onMaster(const EnvelopePtr& envelope, Outgoing& out) {
     case proto::Message::kTaskKilled:
       if (auto it = kills_.find(message.task_killed().request()); it != kills_.end()) it->second.told = true, it->second.found = message.task_killed().found();
       break;
+    case proto::Message::kNotice: logLine(LogLevel::kWarn, message.notice().text()); break;
     case proto::Message::kProgress: board_.take(message.progress(), steadyMs()); break;
     case proto::Message::kScaled: onScaled(message.scaled()); break;
     case proto::Message::kStorage:

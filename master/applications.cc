@@ -96,6 +96,7 @@ void wantExecutors(State& s, App& app) {
   if (isLocal(app)) return;
   app.wantsExecutors = true;
   shareOut(s);
+  watchStarved(s, app);
 }
 
 // What the driver was asked and may not have heard.
@@ -252,7 +253,7 @@ void endApp(State& s, App& app, bool failed, const std::string& why, bool killed
   }
   std::uint64_t sequence = s.commit(record);
   app.over = true;
-  for (std::uint32_t kind : {kDriverTimer, kReadyTimer, kDriverRestartTimer, kReleaseTimer, kProgressTimer, kBarrierTimer, kEventTimer}) s.disarm({kind, app.id.value, 0});
+  for (std::uint32_t kind : {kDriverTimer, kReadyTimer, kDriverRestartTimer, kReleaseTimer, kProgressTimer, kBarrierTimer, kStarvedTimer, kEventTimer}) s.disarm({kind, app.id.value, 0});
   for (auto& executor : app.executors) {
     s.appOfExecutor.erase(executor->id.value);
     if (executor->phase == Executor::Phase::kGone) continue;

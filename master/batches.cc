@@ -282,7 +282,7 @@ void failBatch(State& s, App& app, Stream& stream, const proto::Failed& failed) 
       if (output.missing != 0 && output.abandoned.empty()) output.abandoned = why;
     }
   }
-  s.log(app, "batch " + std::to_string(in->whenMs) + ": " + why);
+  s.warn(app, "batch " + std::to_string(in->whenMs) + ": " + why);
   if (goesOn) {
     if (!complete(*in)) return dropAbandoned(s, app, *in);
     decide(s, app, stream);
@@ -308,7 +308,7 @@ void publishBatches(State& s, App& app, Stream& stream) {
     Batch& batch = first->second;
     if (!batch.filesBegun || !batch.files.done() || !batch.functions.empty()) return;
     if (batch.last) {
-      if (!batch.files.error.empty()) s.log(app, batch.files.error);
+      if (!batch.files.error.empty()) s.warn(app, batch.files.error);
       stream.batches.erase(first);
       return;
     }

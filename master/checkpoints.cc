@@ -84,7 +84,7 @@ void takeCheckpoint(State& s, App& app, Stream& stream, bool last) {
     RunPtr run = app.values.keep(node.id(), version);
     bool whole = run && run->absent == 0 && run->unfinished == 0;
     if (!whole) {
-      if (last) s.log(app, "no last checkpoint: state '" + node.uid() + "' of batch " + std::to_string(version) + " is not complete");
+      if (last) s.warn(app, "no last checkpoint: state '" + node.uid() + "' of batch " + std::to_string(version) + " is not complete");
       return;  // being recomputed: the next batch will do
     }
     for (std::uint32_t p = 0; p < run->parts.size(); ++p) {
@@ -122,7 +122,7 @@ void takeWritten(State& s, App& app, const proto::CheckpointWritten& written) {
   auto& pending = stream.checkpoint;
   if (pending.waiting.erase({executor->index, written.when_ms()}) == 0) return;
   if (!written.error().empty()) {
-    s.log(app, "checkpoint of batch " + std::to_string(pending.whenMs) + " failed: " + written.error() + "; the one before is kept");
+    s.warn(app, "checkpoint of batch " + std::to_string(pending.whenMs) + " failed: " + written.error() + "; the one before is kept");
     pending = {};
     return pump(s, app, stream);
   }
@@ -144,7 +144,7 @@ void takeManifestWritten(State& s, App& app, Stream& stream, std::int64_t whenMs
     std::uint64_t sequence = s.commit(record);
     queueMarks(stream, sequence);
   } else {
-    s.log(app, "checkpoint of batch " + std::to_string(whenMs) + " failed: " + error + "; the one before is kept");
+    s.warn(app, "checkpoint of batch " + std::to_string(whenMs) + " failed: " + error + "; the one before is kept");
   }
   pending = {};
   pump(s, app, stream);
@@ -154,7 +154,7 @@ void loseCheckpoint(State& s, App& app, Stream& stream, std::uint32_t executor) 
   auto& pending = stream.checkpoint;
   bool owner = std::any_of(pending.waiting.begin(), pending.waiting.end(), [&](const auto& entry) { return entry.first == executor; });
   if (!owner || pending.writing) return;
-  s.log(app, "checkpoint of batch " + std::to_string(pending.whenMs) + " given up: an owner of its state is gone");
+  s.warn(app, "checkpoint of batch " + std::to_string(pending.whenMs) + " given up: an owner of its state is gone");
   pending = {};
   stream.lastCheckpoint = false;
 }

@@ -29,6 +29,7 @@ void membershipChanged(State& s, App& app) {
   }
   std::sort(app.up.begin(), app.up.end(), [&](std::uint32_t a, std::uint32_t b) { return app.executors[a]->id < app.executors[b]->id; });
   app.placements.clear();
+  watchStarved(s, app);
   if (!app.driver) return;
   s.send(*app.driver, messageOf(&proto::Message::mutable_members, [&](proto::Members& members) {
            members.set_app(app.id.value);
@@ -205,7 +206,7 @@ void loseExecutor(State& s, App& app, Executor& executor, const std::string& how
   bool began = executor.phase == Executor::Phase::kOrdered;
   executor.phase = Executor::Phase::kGone;
   s.disarm({kExecutorGraceTimer, app.id.value, executor.id.value});
-  s.log(app, "executor " + std::to_string(executor.id.value) + " is gone: " + how);
+  s.warn(app, "executor " + std::to_string(executor.id.value) + " is gone: " + how);
   s.measures.executorsLost.add();
   freeExecutor(s, executor);
   membershipChanged(s, app);

@@ -197,6 +197,7 @@ void timer(State& s, TimerName name) {
     case kProgressTimer: return progressTimer(s, *app);
     case kBarrierTimer: return barrierTimedOut(s, *app);
     case kEventTimer: return eventTimer(s, *app);
+    case kStarvedTimer: return warnStarved(s, *app);
     default: return;
   }
 }

@@ -32,6 +32,7 @@ struct Options {
   std::int64_t driverTimeoutMs = 60'000;  // sluice.driver.timeout
   std::int64_t executorGraceMs = 1'000;   // an executor without a session is waited for this long; 0: not at all
   std::uint64_t seed = 0;
+  bool tellsDrivers = false;  // of what goes wrong with their applications; where both are one process, the log is the driver's
 };
 
 class State;  // everything that replay rebuilds, and what is known besides

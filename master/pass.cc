@@ -668,7 +668,7 @@ void Pass::tellLost() {
     }
     if (told == blocks.size()) continue;
     if (stream_ && stream_->toldLost.size() > kToldLost) stream_->toldLost.clear();
-    s_.log(app_, "data lost: no executor holds " + std::to_string(blocks.size()) + " blocks of source " + std::to_string(of.second) + " (" +
+    s_.warn(app_, "data lost: no executor holds " + std::to_string(blocks.size()) + " blocks of source " + std::to_string(of.second) + " (" +
                      std::to_string(records) + " records); batch " + std::to_string(of.first) + " ms goes on without them");
   }
 }

@@ -275,7 +275,7 @@ Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed
     for (const auto& missing : failed.missing()) notFound(app, missing);
     if (++part.lost > kLostLimit) return Verdict::kFailed;
   } else if (failed.domain() != proto::DOMAIN_CANCELLED) {  // killed on request: that is nobody's fault
-    s.log(app, "task failed (" + failed.site() + ", partition " + std::to_string(failed.partition()) + ", attempt " +
+    s.warn(app, "task failed (" + failed.site() + ", partition " + std::to_string(failed.partition()) + ", attempt " +
                    std::to_string(failed.attempt()) + ", executor " + std::to_string(failed.executor()) + "): " + failed.message());
     // All tasks of a barrier stage begin anew with one, so its tries are theirs together.
     std::uint32_t ofStage = countFailure(in, *run);

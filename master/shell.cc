@@ -83,6 +83,7 @@ absl::Status Shell::open() {
   options.cluster = cluster;
   options.heartbeatTimeoutMs = options_.heartbeatTimeoutMs;
   options.driverTimeoutMs = options_.driverTimeoutMs;
+  options.tellsDrivers = true;
   options.seed = std::random_device()();
   machine_ = std::make_unique<Machine>(options, *this);
   absl::Status status = replay();

@@ -151,7 +151,7 @@ void takeStored(State& s, App& app, const proto::Stored& stored) {
     if (source == stream->record->sources.end() || receiver == stream->receivers.end()) continue;
     if (stored.incarnation() != source->second.incarnation || stored.executor() != source->second.executor) break;
     if (!stored.error().empty()) {
-      s.log(app, "receiver of source " + std::to_string(stored.node()) + ": " + stored.error());
+      s.warn(app, "receiver of source " + std::to_string(stored.node()) + ": " + stored.error());
       tellReceiver(s, app, *stream, receiver->second, proto::StreamEvent::RECEIVER_ERROR, stored.error());
     }
     bool reliable = stream->plan->view.node(stored.node()).source().reliable();

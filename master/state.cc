@@ -36,6 +36,12 @@ std::uint64_t State::commit(const proto::JournalRecord& record) {
   return sequence;
 }
 
+void State::warn(const App& app, const std::string& line) {
+  log(app, line);
+  if (!options.tellsDrivers || !app.driver || !app.driverUp) return;
+  send(*app.driver, messageOf(&proto::Message::mutable_notice, [&](proto::Notice& notice) { notice.set_app(app.id.value), notice.set_text(line); }));
+}
+
 void State::reap() {
   for (auto it = apps.begin(); it != apps.end();) it = it->second->over ? apps.erase(it) : std::next(it);
 }

@@ -34,6 +34,7 @@ enum TimerKind : std::uint32_t {
   kReleaseTimer,         // (app)
   kProgressTimer,        // (app)
   kBarrierTimer,         // (app): somebody waits in a barrier
+  kStarvedTimer,         // (app): it has no executor
   kEventTimer,           // (app): what executors still tell of tasks is not waited for any longer
 };
 
@@ -209,6 +210,8 @@ class State {
   // Appends the record and applies it. Its sequence.
   std::uint64_t commit(const proto::JournalRecord& record);
   void log(const App& app, const std::string& line) { effects.log(app.record->appId + ": " + line); }
+  // Also for whoever looks at the application's driver.
+  void warn(const App& app, const std::string& line);
 
   App* app(std::uint64_t id) const {
     auto it = apps.find(id);

@@ -11,6 +11,7 @@ namespace sluice::master {
 namespace {
 
 constexpr std::uint64_t kLeastMemory = 16ull << 20;  // an executor below this cannot work
+constexpr std::int64_t kStarvedMs = 15'000;
 
 void armHeartbeat(State& s, const Worker& worker) {
   s.arm({kWorkerTimer, worker.id, 0}, s.now + Milliseconds(s.options.heartbeatTimeoutMs));
@@ -236,6 +237,17 @@ void shareOut(State& s) {
     if (app->wantsExecutors && !app->over) apps.push_back(app.get());
   }
   for (App* app : apps) shareOutTo(s, *app);
+}
+
+void watchStarved(State& s, App& app) {
+  TimerName timer{kStarvedTimer, app.id.value, 0};
+  if (!app.up.empty() || !app.wantsExecutors || app.over) return s.disarm(timer);
+  if (!s.timers.contains(timer)) s.arm(timer, s.now + Milliseconds(kStarvedMs));
+}
+
+void warnStarved(State& s, App& app) {
+  if (app.up.empty() && !app.over) s.warn(app, "no executor yet: " + whyStarved(s, app));
+  watchStarved(s, app);
 }
 
 void freeExecutor(State& s, const Executor& executor) {

@@ -9,6 +9,7 @@ namespace {
 class Desk : public Effects {
  public:
   Desk() {
+    options.tellsDrivers = true;
     machine = std::make_unique<Machine>(options, *this);
     machine->start(now);
     sync();
