@@ -72,7 +72,7 @@ ContextCore::ContextCore(Settings settings, CallSite site) : settings_(std::move
   std::random_device random;
   submit.set_nonce(std::uint64_t(random()) << 32 | random());
   submit.set_name(settings_.get(sluice::conf::kAppName));
-  for (const auto& [key, value] : settings_.all()) submit.add_conf(key + "=" + value);
+  for (const auto& pair : settings_.travelling()) submit.add_conf(pair);
   submit.set_driver(launch().driver);
   driver_->connect(std::move(submit));
   parallelism_ = driver_->defaultParallelism();

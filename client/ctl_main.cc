@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   if (url.kind != sluice::MasterUrl::Kind::kRemote) return line.fail(sluice::kExitUsage, "name the cluster with --master sluice://HOST:PORT");
 
   sluice::MasterQuestion question;
+  question.settings = settings;
   question.addresses = url.addresses;
   question.complete = [&](const sluice::proto::Package&, sluice::proto::Message& message) { message.mutable_status()->set_id(command); };
   question.answers = [&](const sluice::proto::Message& message) { return message.has_status_reply() && message.status_reply().id() == command; };

@@ -226,6 +226,7 @@ class Submit {
     std::random_device random;
     std::uint64_t nonce = std::uint64_t(random()) << 32 | random();
     MasterQuestion question;
+    question.settings = settings_;
     question.addresses = url_.addresses;
     question.files = files_;
     question.className = entry->name;
@@ -233,7 +234,7 @@ class Submit {
       auto* submit = message.mutable_submit();
       submit->set_nonce(nonce);
       submit->set_name(settings_.get(conf::kAppName));
-      for (const auto& [key, value] : settings_.all()) submit->add_conf(key + "=" + value);
+      for (const auto& pair : settings_.travelling()) submit->add_conf(pair);
       *submit->mutable_package() = package;
       for (std::size_t i = 1; i < words_.size(); ++i) submit->add_args(words_[i]);
       submit->set_cluster_mode(true);
@@ -271,6 +272,7 @@ class Submit {
   enum class Ask { kNow, kWhenOver, kKill };
   std::optional<int> askStatus(const std::string& id, Ask what, EnvelopePtr& answer) {
     MasterQuestion question;
+    question.settings = settings_;
     question.addresses = url_.addresses;
     question.complete = [&](const proto::Package&, proto::Message& message) {
       if (what == Ask::kKill) return message.mutable_kill()->set_id(id);

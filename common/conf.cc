@@ -41,11 +41,11 @@ constexpr Meaningless kMeaningless[] = {
     {"blockManager.port", "executors take any port that is free"},
     {"port.maxRetries", "a port that is in use is an error; name another one, or 0 for any that is free"},
     {"files.", "files are shipped by Context::addFile, and need no settings"},
-    {"authenticate", "there is no authentication in this version"},
-    {"authenticate.", "there is no authentication in this version"},
-    {"ssl.", "nothing is encrypted in this version"},
-    {"io.encryption.", "nothing is encrypted in this version"},
-    {"redaction.", "nothing is redacted in this version"},
+    {"authenticate.", "there are sluice.authenticate and sluice.authenticate.secret.file"},
+    {"ssl.", "links are encrypted with the secret of sluice.authenticate.secret.file"},
+    {"network.crypto.", "links are encrypted with the secret of sluice.authenticate.secret.file"},
+    {"io.encryption.", "what is spilled is not encrypted; encrypt the disk of sluice.local.dir"},
+    {"redaction.", "there is sluice.redaction.regex, for keys"},
     {"logConf", "sluice-submit --verbose shows the settings"},
     {"python.", "there is no Python here"},
     {"pyspark.", "there is no Python here"},
@@ -181,6 +181,20 @@ std::optional<std::int64_t> parseCount(std::string_view text) {
   return value;
 }
 
+std::optional<double> parseNumber(std::string_view text) {
+  auto parsed = numberAndUnit(text);
+  return parsed && parsed->second.empty() && std::isfinite(parsed->first) ? std::optional(parsed->first) : std::nullopt;
+}
+
+// nullopt: it is no regular expression.
+std::optional<std::regex> secrets(std::string_view pattern) {
+  try {
+    return std::regex(pattern.begin(), pattern.end(), std::regex::ECMAScript | std::regex::icase);
+  } catch (const std::regex_error&) {
+    return std::nullopt;
+  }
+}
+
 // Why the value cannot be this key's; empty: it can.
 std::string complaint(const ConfKey& key, std::string_view value) {
   switch (key.type) {
@@ -192,7 +206,8 @@ std::string complaint(const ConfKey& key, std::string_view value) {
         choices += (choices.empty() ? "" : " or ") + std::string(rest.substr(0, end));
         rest.remove_prefix(std::min(end + 1, rest.size()));
       }
-      return choices.empty() ? "" : "is not " + choices;
+      if (!choices.empty()) return "is not " + choices;
+      return std::string_view(key.name) != conf::kRedactionRegex.entry.name || secrets(value) ? "" : "is no regular expression (ECMAScript's)";
     }
     case ConfType::kFlag:
       return parseFlag(value) ? "" : "is neither true nor false";
@@ -293,8 +308,8 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
     const Meaningless* without = findKey(ours) ? nullptr : findMeaningless(std::string_view(ours).substr(kPrefix.size()));
     if (without) return refuse(where, shown(key) + " has no counterpart here (" + std::string(without->why) + "); remove it");
     std::string near = findKey(ours) ? ours : nearest(ours);
-    if (near.empty()) return refuse(where, shown(key) + " has no counterpart here; remove it (--help conf lists all keys)");
-    return refuse(where, shown(key) + " is Spark's name; write " + near);
+    if (near.empty()) return refuse(where, repeated(key) + " has no counterpart here; remove it (--help conf lists all keys)");
+    return refuse(where, repeated(key) + " is Spark's name; write " + near);
   }
   if (!key.starts_with(kPrefix)) {
     warnings_.push_back((where.empty() ? "" : std::string(where) + ": ") + repeated(key) +
@@ -314,7 +329,7 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
     }
     std::string near = nearest(key);
     return refuse(
-        where, "unknown key " + shown(key) + (near.empty() ? "; --help conf lists all keys" : "; did you mean " + near + "?"));
+        where, "unknown key " + repeated(key) + (near.empty() ? "; --help conf lists all keys" : "; did you mean " + near + "?"));
   }
   if (!value.empty() || entry->type != ConfType::kText) {
     if (std::string why = complaint(*entry, value); !why.empty())
@@ -360,7 +375,8 @@ absl::Status Settings::readEnvironment(const std::function<const char*(const cha
       {"SLUICE_EXECUTOR_MEMORY", conf::kExecutorMemory.entry.name},
       {"SLUICE_EXECUTOR_CORES", conf::kExecutorCores.entry.name},
       {"SLUICE_LOCAL_DIR", conf::kLocalDir.entry.name},
-      {"SLUICE_WORK_DIR", conf::kWorkDir.entry.name}};
+      {"SLUICE_WORK_DIR", conf::kWorkDir.entry.name},
+      {"SLUICE_AUTHENTICATE_SECRET_FILE", conf::kAuthenticateSecretFile.entry.name}};
   for (const auto& [variable, key] : kNames) {
     const char* value = get ? get(variable) : std::getenv(variable);
     if (!value || !*value) continue;
@@ -410,10 +426,41 @@ std::optional<Duration> Settings::find(const Key<Duration>& key) const {
   return ms ? std::optional(Duration(*ms)) : std::nullopt;
 }
 
+std::vector<std::string> Settings::travelling() const {
+  std::vector<std::string> pairs;
+  for (const auto& [key, value] : values_) {
+    if (key != conf::kAuthenticate.entry.name && key != conf::kAuthenticateSecretFile.entry.name) pairs.push_back(key + "=" + value.text);
+  }
+  return pairs;
+}
+
+double Settings::number(std::string_view key) const {
+  auto value = text(key);
+  return value ? parseNumber(*value).value_or(0) : 0;
+}
+
 std::vector<std::pair<std::string, std::string>> Settings::all() const {
   std::vector<std::pair<std::string, std::string>> pairs;
   for (const auto& [key, value] : values_) pairs.emplace_back(key, value.text);
   return pairs;
+}
+
+constexpr const char* kRedacted = "*********(redacted)";
+
+std::vector<std::pair<std::string, std::string>> Settings::shown() const {
+  auto secret = secrets(get(conf::kRedactionRegex));
+  auto pairs = all();
+  for (auto& [key, value] : pairs) {
+    if (key != conf::kRedactionRegex.entry.name && secret && std::regex_search(key, *secret)) value = kRedacted;
+  }
+  return pairs;
+}
+
+std::string Settings::shown(const std::string& argument) const {
+  auto secret = secrets(get(conf::kRedactionRegex));
+  std::size_t end = argument.find('=');
+  bool hidden = end != std::string::npos && secret && std::regex_search(argument.begin(), argument.begin() + std::ptrdiff_t(end), *secret);
+  return hidden ? argument.substr(0, end + 1) + kRedacted : argument;
 }
 
 std::string Settings::help() {

@@ -38,7 +38,7 @@ class SLUICE_INTERNAL Settings {
                        std::string_view where = {});  // "key=value", as after --conf
   // Lines `key value`, `key=value` or `key: value`; # and ! begin comments. A missing file is an error.
   absl::Status readFile(const std::string& path);
-  // SLUICE_MASTER, SLUICE_EXECUTOR_MEMORY, SLUICE_EXECUTOR_CORES, SLUICE_LOCAL_DIR, SLUICE_WORK_DIR.
+  // SLUICE_MASTER, SLUICE_EXECUTOR_MEMORY, SLUICE_EXECUTOR_CORES, SLUICE_LOCAL_DIR, SLUICE_WORK_DIR, SLUICE_AUTHENTICATE_SECRET_FILE.
   absl::Status readEnvironment(const std::function<const char*(const char*)>& get = nullptr);
 
   template <class T>
@@ -52,8 +52,17 @@ class SLUICE_INTERNAL Settings {
   // As text, also for keys of others (no checks): nullopt if not set and without a standard.
   std::optional<std::string> text(std::string_view key) const;
 
-  // What was set, in order of key: what travels to master and executors as conf (key=value).
+  // Of a key whose value is a number: 0 if it is not set.
+  double number(std::string_view key) const;
+
+  // What travels to master and executors, key=value: all but where this host has the cluster's secret.
+  std::vector<std::string> travelling() const;
+  // What was set, in order of key.
   std::vector<std::pair<std::string, std::string>> all() const;
+  // The same for people to read: what is secret by sluice.redaction.regex is left out.
+  std::vector<std::pair<std::string, std::string>> shown() const;
+  // "KEY=VALUE" likewise; other texts as they are.
+  std::string shown(const std::string& argument) const;
   const std::vector<std::string>& warnings() const { return warnings_; }
   // The table, for `--help conf`.
   static std::string help();

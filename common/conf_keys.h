@@ -104,6 +104,12 @@ struct Key {
     "A job that runs for longer than a second shows how far its stages are, if stderr is a terminal")                  \
   X(kShuffleReuse, bool, "shuffle.reuse", "true", "",                                                                   \
     "What map tasks have made is kept while its dataset lives, and later jobs skip the stages that would make it again") \
+  X(kAuthenticate, bool, "authenticate", "", "",                                                                       \
+    "Processes of a cluster prove to each other that they know the secret, and encrypt what they send; on where a secret is named")  \
+  X(kAuthenticateSecretFile, std::string, "authenticate.secret.file", "", "",                                           \
+    "File of the secret that all processes of a cluster share, at least 16 characters, readable by its owner alone")    \
+  X(kRedactionRegex, std::string, "redaction.regex", "secret|password|token|access[.]?key", "",                        \
+    "Settings, and arguments KEY=VALUE, whose name this is found in, in whatever case, are shown without their value")   \
   X(kBroadcastBlockSize, ByteCount, "broadcast.blockSize", "4m", "k",                                                   \
     "Larger broadcast values travel between executors in blocks of this size")                                         \
   X(kArchives, std::string, "archives", "", "",                                                                        \

@@ -99,6 +99,7 @@ absl::Status Shell::open() {
 absl::Status Shell::listen(const std::string& cluster) {
   GrpcLinkOptions link;
   link.self = kMasterPeer;
+  link.secret = options_.secret;
   link.cluster = cluster;
   absl::Status status;
   for (int tries = 0; tries < 5; ++tries) {

@@ -22,6 +22,7 @@ struct ShellOptions {
   std::string host;
   std::uint16_t port = 0;  // 0: a free one
   std::string workDirectory;
+  LinkSecretPtr secret;
   std::int64_t heartbeatTimeoutMs = 60'000;
   std::int64_t driverTimeoutMs = 60'000;
   std::function<void(const std::string&)> log;   // one line; any thread

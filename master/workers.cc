@@ -84,6 +84,7 @@ std::vector<Offer> offersFor(State& s, const App& app) {
     if (executor->phase != Executor::Phase::kGone && !app.executorTarget) taken.insert(executor->worker);
   }
   std::vector<Offer> offers;
+  const ResourceAmounts resources = resourceAmounts(app.conf, "executor");
   for (auto& [id, worker] : s.workers) {
     if (worker.lost || !worker.session || worker.freeSlots == 0 || taken.contains(id)) continue;
     std::uint64_t memory = wanted ? wanted : worker.freeMemoryBytes;
@@ -115,6 +116,7 @@ bool startSome(State& s, App& app) {
   if (auto cores = app.conf.find(conf::kCoresMax); cores && *cores > 0) limit = std::uint64_t(*cores);
   std::uint32_t perExecutor = ~0u;
   if (auto cores = app.conf.find(conf::kExecutorCores); cores && *cores > 0) perExecutor = std::uint32_t(*cores);
+  perExecutor = slotsWith(app.conf, perExecutor);
   for (const auto& executor : app.executors) {
     if (executor->phase != Executor::Phase::kGone) limit -= std::min<std::uint64_t>(limit, executor->slots);
   }
@@ -132,6 +134,39 @@ bool startSome(State& s, App& app) {
     if (offer.slots > 0) startExecutor(s, app, offer), any = true;
   }
   return any;
+}
+
+std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+// Why the application has no executor, and what to do.
+std::string whyStarved(const State& s, const App& app) {
+  auto starting = std::count_if(app.executors.begin(), app.executors.end(), [](const auto& e) { return e->phase == Executor::Phase::kOrdered; });
+  if (starting > 0) return std::to_string(starting) + (starting == 1 ? " is starting" : " are starting");
+  std::uint64_t wanted = kLeastMemory, workers = 0, slots = 0, largest = 0;
+  if (auto memory = app.conf.find(conf::kExecutorMemory)) wanted = memory->bytes;
+  for (const auto& [id, worker] : s.workers) {
+    if (worker.lost || !worker.session) continue;
+    ++workers, slots += worker.freeSlots;
+    if (worker.freeSlots != 0) largest = std::max(largest, worker.freeMemoryBytes);
+  }
+  if (app.executorTarget && *app.executorTarget == 0) return "the application asked for none";
+  if (workers == 0) return "no worker is registered at the master; start some (sluice-worker)";
+  std::string of = "the " + std::to_string(workers) + " workers of this cluster";
+  if (slots == 0) return "all slots of " + of + " are taken by other applications; wait for them, limit them (sluice.cores.max), or start more workers";
+  if (largest < wanted) {
+    return "none of " + of + " has " + mebibytes(wanted) + " of memory free beside a free slot, but " + mebibytes(largest) +
+           " at most; ask for less (sluice.executor.memory), or start workers with more (--memory)";
+  }
+  for (const auto& [name, amount] : resourceAmounts(app.conf, "executor")) {
+    bool any = std::any_of(s.workers.begin(), s.workers.end(), [&, &name = name, &amount = amount](const auto& entry) {
+      ResourceMap picked;
+      return !entry.second.lost && entry.second.freeSlots != 0 && pickResources(s, entry.second, {{name, amount}}, picked);
+    });
+    if (any) continue;
+    return "none of " + of + " has " + std::to_string(std::int64_t(amount)) + " of '" + name + "' free beside a free slot; start workers that offer it (sluice.worker.resource." +
+           name + ".amount)";
+  }
+  return std::to_string(slots) + " slots are free on " + of + ", and executors are tried again";
 }
 
 void shareOutTo(State& s, App& app) {

@@ -23,7 +23,7 @@ constexpr std::uint64_t kLeastMemory = 64ull << 20;
 
 struct Flags {
   std::string host = "127.0.0.1", memory, workDirectory, properties;
-  std::vector<std::string> masters;
+  std::vector<std::string> masters, conf;
   std::uint32_t cores = 0;
   std::uint32_t port = 0, webuiPort = 8081;
   bool temporary = false;
@@ -38,6 +38,7 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("-d,--work-dir", flags.workDirectory, "Packages and logs")->envname("SLUICE_WORKER_DIR");
   app.add_option("-p,--port", flags.port, "Accepted; a worker listens on no port")->check(CLI::Range(0, 65535))->group("");
   app.add_option("--webui-port", flags.webuiPort, "Accepted; there is no web page yet")->check(CLI::Range(0, 65535))->envname("SLUICE_WORKER_WEBUI_PORT")->capture_default_str();
+  app.add_option("--conf", flags.conf, "A setting, KEY=VALUE, as of sluice.worker.resource.gpu.amount")->allow_extra_args(false);
   app.add_option("--properties-file", flags.properties, "Settings, instead of conf/sluice-defaults.conf");
   app.add_flag("--temporary", flags.temporary)->group("");  // of local-cluster: ends with its parent and takes its files along
 }
@@ -68,6 +69,9 @@ int main(int argc, char** argv) {
   if (auto code = line.parse(argc, argv)) return *code;
   sluice::Settings settings;
   if (auto status = sluice::readSettings(flags.properties, settings); !status.ok()) return line.fail(sluice::kExitUsage, std::string(status.message()));
+  for (const auto& pair : flags.conf) {
+    if (auto status = settings.setPair(pair, sluice::ConfOrigin::kFlag, "--conf"); !status.ok()) return line.fail(sluice::kExitUsage, std::string(status.message()));
+  }
   if (auto status = sluice::armFailPointsFromEnvironment(); !status.ok()) return line.fail(sluice::kExitUsage, std::string(status.message()));
   if (flags.masters.size() > 1) return line.unexpected({flags.masters[1]});
   std::string master = flags.masters.empty() ? settings.get(sluice::conf::kMaster) : flags.masters[0];
@@ -81,6 +85,9 @@ int main(int argc, char** argv) {
   options.host = flags.host;
   options.slots = flags.cores ? flags.cores : std::max(1u, std::thread::hardware_concurrency());
   options.masters = url.addresses;
+  if (auto status = sluice::readLinkSecret(settings, options.secret); !status.ok()) return line.fail(sluice::kExitUsage, std::string(status.message()));
+  options.environment = sluice::environmentOfSecret(settings);
+  if (auto status = sluice::discoverResources(settings, "worker", options.resources); !status.ok()) return line.fail(sluice::kExitUsage, std::string(status.message()));
   options.workDirectory = flags.workDirectory.empty() ? sluice::workDirectory(settings) : flags.workDirectory;
   options.localDirectory = settings.get(sluice::conf::kLocalDir);
   options.heartbeatMs = settings.get(sluice::conf::kWorkerTimeout).milliseconds() / 4;

@@ -63,6 +63,7 @@ absl::Status Shell::open() {
   });
   GrpcLinkOptions link;
   link.self = {Role::kWorker, options.worker.value};
+  link.secret = options_.secret;
   link.onDialFailure = [this](Peer, const std::string& line, int attempt) {
     if (attempt == 1) options_.log(line);
   };
@@ -125,6 +126,7 @@ absl::Status Shell::startExecutor(const proto::StartExecutor& order) {
   if (auto status = packages_->assemble(order.package(), module); !status.ok()) return status;
   if (auto status = makeDirectory("apps/" + order.app_id(), directory); !status.ok()) return status;
   ProcessSpec spec;
+  spec.environment = options_.environment;
   // An application that is an executable is run again as its own executor.
   spec.arguments = {order.package().executable() ? module : programPath("sluice-executor"), "--sluice-executor", "--master", masterUrl(), "--host",
                     options_.host, "--packages", options_.workDirectory};
@@ -154,6 +156,7 @@ absl::Status Shell::startDriver(const proto::StartDriver& order) {
   std::string name = order.driver_id().empty() ? "driver-" + std::to_string(order.driver()) : order.driver_id();
   if (auto status = makeDirectory("apps/" + name, directory); !status.ok()) return status;
   ProcessSpec spec;
+  spec.environment = options_.environment;
   spec.arguments = {programPath("sluice-submit"), "--driver", std::to_string(order.driver()), "--master", masterUrl(), "--class", submit.package().class_name()};
   if (!submit.name().empty()) spec.arguments.insert(spec.arguments.end(), {"--name", submit.name()});
   if (submit.supervise()) spec.arguments.push_back("--supervise");

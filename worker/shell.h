@@ -22,6 +22,9 @@ struct ShellOptions {
   std::uint64_t memoryBytes = 0;
   std::vector<std::string> masters;
   std::string workDirectory;
+  ResourceMap resources;
+  LinkSecretPtr secret;
+  std::vector<std::pair<std::string, std::string>> environment;  // of executors and drivers, beside ours
   std::string localDirectory;  // where executors spill; empty: each decides
   std::int64_t heartbeatMs = 15'000;
   std::function<void(const std::string&)> log;             // one line; any thread

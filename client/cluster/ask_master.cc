@@ -23,6 +23,7 @@ class Asker final : public LinkHandler {
     since_ = SystemClock::read();
     GrpcLinkOptions options;
     options.self = {Role::kClient, 0};
+    if (auto status = readLinkSecret(question_.settings, options.secret); !status.ok()) return status;
     options.onDialFailure = [this](Peer, const std::string& line, int) { onDialFailure(line); };
     link_ = std::make_unique<GrpcLink>(options, strand_, *this);
     if (auto status = link_->start(); !status.ok()) return status;

@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/conf.h"
 #include "common/envelope.h"
 
 namespace sluice {
 
 // Brings the files of a package to the master first, if there are any; `complete` then sees the package before the question leaves.
 struct MasterQuestion {
+  Settings settings;  // of the asker
   std::vector<std::string> addresses;
   std::vector<std::string> files;
   std::string className;

@@ -33,7 +33,7 @@ absl::Status ClusterBackend::prepare() {
   images_ = here.images ? here.images : ImageTable::ofExecutable();
   if (auto status = package_.open(executable ? executableFiles(*images_) : here.files, executable, here.className); !status.ok()) return status;
   if (url_.kind != MasterUrl::Kind::kLocalCluster) return absl::OkStatus();
-  daemons_ = std::make_unique<LocalDaemons>(settings_.get(conf::kLocalDir));
+  daemons_ = std::make_unique<LocalDaemons>(settings_);
   std::string address;
   if (auto status = daemons_->start(url_, address); !status.ok()) return status;
   url_.addresses = {address};
@@ -45,6 +45,7 @@ absl::Status ClusterBackend::open(DriverEnd& end) {
   aloneSince_ = SystemClock::read();
   GrpcLinkOptions options;
   options.self = {Role::kDriver, 0};
+  if (auto status = readLinkSecret(settings_, options.secret); !status.ok()) return status;
   options.onDialFailure = [this](Peer to, const std::string& line, int) { onDialFailure(to, line); };
   link_ = std::make_unique<GrpcLink>(options, strand_, *this);
   if (auto status = link_->start(); !status.ok()) return status;

@@ -31,6 +31,7 @@ absl::Status LocalDaemons::startOne(const std::string& program, const std::strin
   ProcessSpec spec;
   spec.arguments = {programPath(program), "--temporary", "--work-dir", folder_.path() + "/" + name};
   spec.arguments.insert(spec.arguments.end(), arguments.begin(), arguments.end());
+  spec.environment = environment_;
   spec.out = ProcessSpec::Stream::kPipe;
   spec.err = ProcessSpec::Stream::kFile;
   spec.errFile = daemon.errors;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/grpc/secret.h"
 #include "common/master_url.h"
 #include "common/process.h"
 #include "common/spill_folder.h"
@@ -14,7 +15,7 @@ namespace sluice {
 
 class LocalDaemons {
  public:
-  explicit LocalDaemons(const std::string& localDirectory) : folder_(localDirectory) {}
+  explicit LocalDaemons(const Settings& settings) : environment_(environmentOfSecret(settings)), folder_(settings.get(conf::kLocalDir)) {}
   ~LocalDaemons() { stop(); }
   // Returns once every worker is registered. One line if a daemon cannot run.
   absl::Status start(const MasterUrl& url, std::string& masterAddress);
@@ -25,6 +26,7 @@ class LocalDaemons {
   // The first line that the daemon prints.
   absl::Status await(std::size_t daemon, std::string& line);
 
+  const std::vector<std::pair<std::string, std::string>> environment_;
   SpillFolder folder_;
   struct Daemon {
     std::string program, errors;

@@ -16,6 +16,7 @@
 #include "common/build_id.h"
 #include "common/clock.h"
 #include "common/grpc/addresses.h"
+#include "common/grpc/credentials.h"
 #include "common/grpc/ordering.h"
 #include "common/grpc/session.h"
 #include "common/timers.h"
@@ -139,8 +140,9 @@ absl::Status GrpcLink::Core::buildServer(const std::vector<std::string>& listen)
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
   builder.RegisterAsyncGenericService(&service_);
   std::vector<int> ports(listen.size(), 0);
+  auto credentials = serverCredentials(options_.secret);
   for (std::size_t i = 0; i < listen.size(); ++i)
-    builder.AddListeningPort(listen[i], grpc::InsecureServerCredentials(), &ports[i]);
+    builder.AddListeningPort(listen[i], credentials, &ports[i]);
   auto queue = builder.AddCompletionQueue();
   serverQueue_ = queue.get();
   queue_ = std::move(queue);
@@ -212,7 +214,7 @@ void GrpcLink::Core::connect(Peer to, const std::string& address) {
 void GrpcLink::Core::startDial(Peer to, Dial& dial) {
   ++dial.attempts;
   std::string address = chooseAddress(dial.address);
-  dial.session = std::make_shared<Session>(*this, Stream::toDial(address, *queue_), address);
+  dial.session = std::make_shared<Session>(*this, Stream::toDial(address, options_.secret, *queue_), address);
   dial.session->peer = to;
   all_.insert(dial.session);
   dial.session->open();

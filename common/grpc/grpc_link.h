@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/grpc/secret.h"
 #include "common/link.h"
 #include "common/strand.h"
 #include "sluice/abi.h"
@@ -20,6 +21,7 @@ struct GrpcLinkOptions {
   std::string build;      // empty: that of this libsluice
   // A dial failed and will be tried again after 100 ms to 2 s; `line` says why, `attempt` counts from 1. On the strand.
   std::function<void(Peer to, const std::string& line, int attempt)> onDialFailure;
+  LinkSecretPtr secret;   // null: whoever reaches it may speak
   bool ownThread = true;  // false: the owner's threads call poll()
 };
 

@@ -3,6 +3,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
+#include "common/grpc/credentials.h"
 #include "common/grpc/frame.h"
 
 // Compiled without ThreadSanitizer's instrumentation (see CMakeLists.txt): gRPC's inline code in here is half of what
@@ -29,6 +30,12 @@ grpc::ChannelArguments channelArguments() {
   return arguments;
 }
 
+std::shared_ptr<grpc::Channel> channelTo(const std::string& address, const LinkSecretPtr& secret) {
+  grpc::ChannelArguments arguments = channelArguments();
+  auto credentials = channelCredentials(secret, arguments);
+  return grpc::CreateCustomChannel(address, credentials, arguments);
+}
+
 std::string lineOf(const grpc::Status& status) {
   if (status.ok()) return "";
   std::string text = status.error_message();
@@ -39,15 +46,17 @@ std::string lineOf(const grpc::Status& status) {
   for (char& c : text) {
     if (c == '\n') c = ' ';
   }
+  // What a link says that knows a secret to one that knows none, or another one.
+  if (text.find("certificate verify failed") != std::string::npos) return "it has another secret (sluice.authenticate.secret.file)";
+  if (text.find("wrong version number") != std::string::npos) return "it speaks without a secret, and we have one (sluice.authenticate)";
+  if (text.find("Socket closed") != std::string::npos) return "it closed the connection; if it asks for a secret, name the file (sluice.authenticate.secret.file)";
   return text.empty() ? "the connection broke" : text;
 }
 
 class DialledStream final : public Stream {
  public:
-  DialledStream(const std::string& address, grpc::CompletionQueue& queue)
-      : stream_(grpc::GenericStub(
-                    grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), channelArguments()))
-                    .PrepareCall(&context_, kMethod, &queue)) {}
+  DialledStream(const std::string& address, const LinkSecretPtr& secret, grpc::CompletionQueue& queue)
+      : stream_(grpc::GenericStub(channelTo(address, secret)).PrepareCall(&context_, kMethod, &queue)) {}
   void open(void* tag) override { stream_->StartCall(tag); }
   bool dialled() const override { return true; }
   void read(void* tag) override { stream_->Read(&received_, tag); }
@@ -101,8 +110,8 @@ class AcceptedStream final : public Stream {
 
 }  // namespace
 
-std::unique_ptr<Stream> Stream::toDial(const std::string& address, grpc::CompletionQueue& queue) {
-  return std::make_unique<DialledStream>(address, queue);
+std::unique_ptr<Stream> Stream::toDial(const std::string& address, const LinkSecretPtr& secret, grpc::CompletionQueue& queue) {
+  return std::make_unique<DialledStream>(address, secret, queue);
 }
 
 std::unique_ptr<Stream> Stream::toAccept(grpc::AsyncGenericService& service, grpc::ServerCompletionQueue& queue) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/envelope.h"
+#include "common/grpc/secret.h"
 
 namespace sluice {
 
@@ -17,7 +18,7 @@ class Stream {
   virtual ~Stream() = default;
 
   // One attempt, over a connection of its own.
-  static std::unique_ptr<Stream> toDial(const std::string& address, grpc::CompletionQueue& queue);
+  static std::unique_ptr<Stream> toDial(const std::string& address, const LinkSecretPtr& secret, grpc::CompletionQueue& queue);
   // The next one that comes.
   static std::unique_ptr<Stream> toAccept(grpc::AsyncGenericService& service, grpc::ServerCompletionQueue& queue);
 

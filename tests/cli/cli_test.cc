@@ -1,6 +1,7 @@
 // What each mistake on a command line says, and with which code the program ends: 0 ok, 1 failed, 2 usage, 3 no cluster, 5 not found.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>

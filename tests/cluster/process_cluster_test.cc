@@ -1,6 +1,7 @@
 // Applications on a real master and real workers: word counts by socket, executors and drivers that are killed, orderly ends.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
@@ -59,11 +60,14 @@ std::vector<pid_t> childrenOf(pid_t parent, const std::string& program) {
 // A master and three workers on loopback, each worker a host of its own.
 class ProcessCluster : public ::testing::Test {
  protected:
-  ProcessCluster() : master_({"sluice-master", "--port", "0", "--work-dir", folder_.path("master")}), url_(master_.waitForLine("sluice://")) {
+  // `environment`: of the daemons.
+  explicit ProcessCluster(std::vector<std::pair<std::string, std::string>> environment = {})
+      : master_({"sluice-master", "--port", "0", "--work-dir", folder_.path("master")}, environment), url_(master_.waitForLine("sluice://")) {
     for (int i = 1; i <= 3; ++i) {
       std::string n = std::to_string(i);
       workers_.push_back(std::make_unique<Program>(std::vector<std::string>{"sluice-worker", "--host", "127.0.0." + n, "--cores", "2", "--memory", "512m",
-                                                                            "--work-dir", folder_.path("worker" + n), url_}));
+                                                                            "--work-dir", folder_.path("worker" + n), url_},
+                                                   environment));
     }
     for (auto& worker : workers_) worker->waitForLine("registered with ");
   }

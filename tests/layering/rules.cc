@@ -26,6 +26,8 @@ const Matrix& matrix() {
               {"gRPC", {"grpc/", "grpcpp/", "grpc++/"}, {"common/grpc/", "tests/fuzz/link_frame.cc", "tests/fuzz/make_seeds.cc", "tests/unit/common_link_test.cc"}},
               {"RocksDB", {"rocksdb/"}, {"common/rocksdb/", "tests/bench/reference/synced_write.cc"}},
               {"libarchive", {"archive.h", "archive_entry.h"}, {"common/archive/"}},
+              {"OpenSSL", {"openssl/"}, {"common/grpc/secret.cc"}},
+              {"nlohmann-json", {"nlohmann/"}, {"common/resource_settings.cc"}},
               {"glog", {"glog/"}, {"master/main.cc", "worker/main.cc"}},
               {"CLI11", {"CLI/"}, {"common/command_line.h", "client/submit_main.cc", "client/ctl_main.cc", "master/main.cc", "worker/main.cc", "tests/bench/main.cc"}},
               {"GoogleTest", {"gtest/", "gmock/"}, {"tests/", "client/testing/main/"}},

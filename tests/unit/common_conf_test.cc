@@ -154,6 +154,7 @@ TEST(Conf, SomeNamesHoldAWordOfTheUsers) {
 TEST(Conf, OtherKeysAndSparksWithoutMeaningAreIgnoredWithAWarning) {
   Settings settings;
   EXPECT_TRUE(settings.set("my.own.key", "1", ConfOrigin::kFlag, "--conf").ok());
+  EXPECT_TRUE(settings.set("executor.memory", "1g", ConfOrigin::kFlag, "--conf").ok());
   EXPECT_TRUE(settings.set("sluice.serializer", "kryo", ConfOrigin::kFlag, "--conf").ok());
   EXPECT_TRUE(settings.set("sluice.shuffle.compress", "true", ConfOrigin::kFlag).ok());
   EXPECT_TRUE(settings.set("sluice.port.maxRetries", "16", ConfOrigin::kFlag).ok());

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <set>
@@ -32,13 +33,14 @@ EnvelopePtr lines(std::uint64_t number, std::vector<Bytes> attachments = {}) {
 // One end: a link with its strand, and what came.
 class End final : public LinkHandler {
  public:
-  explicit End(Peer self, std::string build = "", std::string cluster = "", std::uint64_t app = 0) {
+  explicit End(Peer self, std::string build = "", std::string cluster = "", std::uint64_t app = 0, LinkSecretPtr secret = nullptr) {
     link = std::make_unique<GrpcLink>(GrpcLinkOptions{self, app, cluster, build,
                                                       [this](Peer, const std::string& line, int) {
                                                         MutexLock lock(mutex_);
                                                         failures_.push_back(line);
                                                         changed_.notifyAll();
-                                                      }},
+                                                      },
+                                                      std::move(secret)},
                                       strand, *this);
   }
   ~End() override { link->close(); }
@@ -302,6 +304,79 @@ TEST(GrpcLink, OtherBuildsClustersAndApplicationsAreRefused) {
   executor.link->connect(kMasterPeer, master.link->address());
   executor.sessions(1);
   EXPECT_EQ(executor.link->cluster(), "amber");
+}
+
+// ---- a secret ----
+
+struct SecretFile {
+  explicit SecretFile(const std::string& text, mode_t mode = 0600) : path("/tmp/sluice-secret-" + std::to_string(::getpid()) + "-" + std::to_string(++made)) {
+    std::ofstream(path) << text;
+    ::chmod(path.c_str(), mode);
+  }
+  ~SecretFile() { ::unlink(path.c_str()); }
+  static inline int made = 0;
+  std::string path;
+};
+
+TEST(LinkSecret, IsTheSameForAllWhoKnowIt) {
+  auto one = linkSecretOf("correct horse battery staple"), same = linkSecretOf("correct horse battery staple"), other = linkSecretOf("correct horse battery stable");
+  EXPECT_EQ(one->certificate, same->certificate);
+  EXPECT_EQ(one->key, same->key);
+  EXPECT_NE(one->certificate, other->certificate);
+  EXPECT_NE(one->key, other->key);
+}
+
+TEST(LinkSecret, IsReadFromAFileThatNobodyElseReads) {
+  auto read = [](std::initializer_list<std::pair<const char*, std::string>> values, LinkSecretPtr& secret) {
+    Settings settings;
+    for (const auto& [key, value] : values) EXPECT_TRUE(settings.set(std::string("sluice.authenticate") + key, value, ConfOrigin::kProgram).ok());
+    return line(readLinkSecret(settings, secret));
+  };
+  LinkSecretPtr secret;
+  EXPECT_EQ(read({}, secret), "");
+  EXPECT_FALSE(secret);
+  SecretFile good("correct horse battery staple\n"), open("correct horse battery staple", 0640), little("hunter2");
+  EXPECT_EQ(read({{".secret.file", good.path}}, secret), "");
+  ASSERT_TRUE(secret);
+  EXPECT_EQ(secret->certificate, linkSecretOf("correct horse battery staple")->certificate);
+  EXPECT_EQ(read({{"", "false"}, {".secret.file", good.path}}, secret), "");
+  EXPECT_FALSE(secret);
+  EXPECT_EQ(read({{"", "true"}}, secret), "sluice.authenticate is on, and there is no secret; name a file by sluice.authenticate.secret.file");
+  EXPECT_EQ(read({{".secret.file", "/nowhere/at/all"}}, secret), "sluice.authenticate.secret.file: cannot read /nowhere/at/all: No such file or directory");
+  EXPECT_EQ(read({{".secret.file", open.path}}, secret),
+            "sluice.authenticate.secret.file: others can read " + open.path + "; chmod 600 it, and choose another secret if somebody may have");
+  EXPECT_EQ(read({{".secret.file", little.path}}, secret),
+            "sluice.authenticate.secret.file: " + little.path + " holds 7 characters, which can be guessed; make a secret with: openssl rand -base64 32");
+  Settings settings;
+  EXPECT_TRUE(settings.set("sluice.authenticate.secret.file", good.path, ConfOrigin::kProgram).ok());
+  EXPECT_TRUE(settings.set("sluice.app.name", "x", ConfOrigin::kProgram).ok());
+  EXPECT_EQ(settings.travelling(), std::vector<std::string>{"sluice.app.name=x"}) << "where it lies is each host's own";
+}
+
+TEST(LinkSecret, LinksOfThoseWhoKnowItWorkOverBothKindsOfSockets) {
+  auto secret = linkSecretOf("correct horse battery staple");
+  for (const std::string& at : {std::string("127.0.0.1:0"), freshSocket("secret")}) {
+    End master(kMasterPeer, "", "", 0, secret), executor(kExecutor, "", "", 0, secret);
+    startPair(master, executor, at);
+    for (int i = 0; i < 100; ++i) executor.link->send(kMasterPeer, lines(std::uint64_t(i), {Bytes::of(std::string(std::size_t(i) * 1000, 'x'))}));
+    expectOrder(master, kExecutor, 100);
+  }
+}
+
+TEST(LinkSecret, EverybodyElseIsTurnedAwayWithTheReason) {
+  auto secret = linkSecretOf("correct horse battery staple"), other = linkSecretOf("another horse, another staple");
+  End master(kMasterPeer, "", "", 0, secret), plain(kMasterPeer);
+  ASSERT_EQ(line(master.link->start({"127.0.0.1:0"})), "");
+  ASSERT_EQ(line(plain.link->start({"127.0.0.1:0"})), "");
+  auto failure = [](End& end, End& at) {
+    EXPECT_EQ(line(end.link->start()), "");
+    end.link->connect(kMasterPeer, at.link->address());
+    return end.failure();
+  };
+  End stranger(kExecutor, "", "", 0, other), nobody(kExecutor), careful(kExecutor, "", "", 0, secret);
+  EXPECT_NE(failure(stranger, master).find("it has another secret (sluice.authenticate.secret.file)"), std::string::npos) << stranger.failure();
+  EXPECT_NE(failure(nobody, master).find("if it asks for a secret, name the file (sluice.authenticate.secret.file)"), std::string::npos) << nobody.failure();
+  EXPECT_NE(failure(careful, plain).find("it speaks without a secret, and we have one (sluice.authenticate)"), std::string::npos) << careful.failure();
 }
 
 TEST(GrpcLink, SomebodyElseAtThatAddressIsNotTaken) {

@@ -161,6 +161,133 @@ TEST(MasterApplication, TheNextOneWaitsForItsTurn) {
   EXPECT_EQ(desk.status("app-20231114221320-0001").state(), "FINISHED");
 }
 
+TEST(MasterApplication, TheDriverIsToldWhyThereIsNoExecutor) {
+  Desk desk;
+  desk.machine->onSession(kDriver, true, desk.now);
+  auto notices = [&](Peer driver = kDriver) {
+    std::vector<std::string> texts;
+    for (const auto& m : desk.to(driver, proto::Message::kNotice)) texts.push_back(m.notice().text());
+    return texts;
+  };
+  desk.submit(kDriver, 1, {"sluice.executor.memory=2g"});
+  desk.advance(14'999);
+  EXPECT_TRUE(notices().empty());
+  desk.advance(1);
+  ASSERT_EQ(notices().size(), 1u);
+  EXPECT_EQ(notices()[0], "no executor yet: no worker is registered at the master; start some (sluice-worker)");
+  desk.worker(1, 2, 1024);
+  desk.worker(2, 2, 512);
+  desk.advance(15'000);
+  ASSERT_EQ(notices().size(), 2u) << "every quarter of a minute";
+  EXPECT_EQ(notices()[1], "no executor yet: none of the 2 workers of this cluster has 2048 MiB of memory free beside a free slot, but 1024 MiB at most; "
+                          "ask for less (sluice.executor.memory), or start workers with more (--memory)");
+  desk.worker(3, 2, 4096);
+  desk.advance(15'000);
+  ASSERT_EQ(notices().size(), 3u);
+  EXPECT_EQ(notices()[2], "no executor yet: 1 is starting");
+  std::uint64_t executor = desk.to({Role::kWorker, 3}, proto::Message::kStartExecutor).at(0).start_executor().executor();
+  desk.report(1, executor);
+  auto beat = [&] {
+    for (std::uint64_t id : {1, 2, 3}) {
+      desk.tell({Role::kWorker, id}, Fleet::messageOf(&proto::Message::mutable_heartbeat, [&](proto::Heartbeat& beat) { beat.set_worker(id); }));
+    }
+  };
+  beat();
+  desk.advance(45'000);
+  beat();
+  EXPECT_EQ(notices().size(), 3u) << "it has one";
+  // Another application finds all slots taken.
+  constexpr Peer kOther{Role::kDriver, 2}, kThird{Role::kDriver, 3};
+  desk.machine->onSession(kOther, true, desk.now), desk.machine->onSession(kThird, true, desk.now);
+  desk.submit(kOther, 2, {"sluice.executor.memory=100m"});
+  for (auto worker : {1, 2}) desk.report(2, desk.to({Role::kWorker, std::uint64_t(worker)}, proto::Message::kStartExecutor).at(0).start_executor().executor());
+  desk.submit(kThird, 3);
+  desk.advance(15'000);
+  EXPECT_TRUE(notices(kOther).empty());
+  ASSERT_EQ(notices(kThird).size(), 1u);
+  EXPECT_EQ(notices(kThird)[0], "no executor yet: all slots of the 3 workers of this cluster are taken by other applications; wait for them, limit them "
+                                "(sluice.cores.max), or start more workers");
+  // Lost again: it is said, and why none comes.
+  desk.tell({Role::kWorker, 3}, Fleet::messageOf(&proto::Message::mutable_executor_down, [&](proto::ExecutorDown& down) {
+              down.set_executor(executor), down.set_how("killed by signal 9");
+            }));
+  ASSERT_EQ(notices().size(), 4u);
+  EXPECT_EQ(notices()[3], "executor " + std::to_string(executor) + " is gone: killed by signal 9");
+}
+
+TEST(MasterApplication, ResourcesAreHadByOneExecutorAtATime) {
+  Desk desk;
+  auto gpus = [](std::vector<std::string> addresses) { return ResourceMap{{"gpu", {"gpu", std::move(addresses)}}}; };
+  desk.worker(1, 8, 4096, {}, 1, gpus({"0", "1", "2"}));
+  desk.worker(2, 8, 4096);
+  const std::vector<std::string> conf{"sluice.executor.memory=1g", "sluice.executor.cores=4", "sluice.executor.resource.gpu.amount=2", "sluice.task.resource.gpu.amount=1"};
+  desk.submit(kDriver, 1, conf);
+  EXPECT_EQ(desk.ordered(1), (Ordered{{1, {2}}})) << "two tasks at a time, of which each has one; the other worker has none";
+  auto order = desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor).at(0).start_executor();
+  EXPECT_EQ(readResources(order.resources()), gpus({"0", "1"}));
+  constexpr Peer kOther{Role::kDriver, 2};
+  desk.machine->onSession(kOther, true, desk.now);
+  desk.submit(kOther, 2, conf);
+  EXPECT_EQ(desk.ordered(2), Ordered{}) << "one is left";
+  desk.advance(15'000);
+  ASSERT_EQ(desk.to(kOther, proto::Message::kNotice).size(), 1u);
+  EXPECT_EQ(desk.to(kOther, proto::Message::kNotice)[0].notice().text(),
+            "no executor yet: none of the 2 workers of this cluster has 2 of 'gpu' free beside a free slot; start workers that offer it (sluice.worker.resource.gpu.amount)");
+  constexpr Peer kModest{Role::kDriver, 3};
+  desk.submit(kModest, 3, {"sluice.executor.memory=1g", "sluice.executor.cores=4", "sluice.executor.resource.gpu.amount=1", "sluice.task.resource.gpu.amount=0.5"});
+  EXPECT_EQ(desk.ordered(3), (Ordered{{1, {2}}})) << "two tasks share it";
+  auto third = desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor).at(1).start_executor();
+  EXPECT_EQ(readResources(third.resources()), gpus({"2"}));
+  desk.tell(kDriver, Fleet::messageOf(&proto::Message::mutable_end_app, [](proto::EndApp& end) { end.set_app(1); }));
+  EXPECT_EQ(desk.ordered(2), (Ordered{{1, {2}}})) << "they are free again";
+  EXPECT_EQ(readResources(desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor).at(2).start_executor().resources()), gpus({"0", "1"}));
+}
+
+TEST(MasterApplication, ANewMasterTakesUpTheExecutorsThatRun) {
+  Desk desk;
+  const ResourceMap gpus{{"gpu", {"gpu", {"0", "1"}}}};
+  desk.worker(1, 4, 1024, {}, 1, gpus);
+  desk.submit(kDriver, 1, {"sluice.executor.memory=512m", "sluice.executor.cores=3", "sluice.executor.resource.gpu.amount=1"});
+  auto order = desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor).at(0).start_executor();
+  desk.report(1, order.executor());
+  auto again = [&](std::uint64_t worker, std::vector<std::pair<std::uint64_t, proto::StartExecutor>> held) {
+    desk.machine->onSession({Role::kWorker, worker}, true, desk.now);
+    desk.tell({Role::kWorker, worker}, Fleet::messageOf(&proto::Message::mutable_enrol, [&](proto::Register& enrol) {
+                enrol.set_worker(worker), enrol.set_start(1), enrol.set_host("host"), enrol.set_slots(4), enrol.set_memory_bytes(1024 << 20);
+                writeResources(gpus, *enrol.mutable_resources());
+                for (const auto& [id, order] : held) {
+                  enrol.add_executors(id);
+                  auto& one = *enrol.add_held();
+                  one.set_app(order.app()), one.set_slots(order.slots()), one.set_memory_bytes(order.memory_bytes());
+                  *one.mutable_resources() = order.resources();
+                }
+              }));
+  };
+  // Another master, on that journal. The driver comes first, then the worker, then the executor.
+  auto records = desk.journal;
+  desk.sent.clear(), desk.timers.clear();
+  desk.machine = std::make_unique<Machine>(desk.options, desk);
+  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(desk.machine->replay(i + 1, records[i]).ok());
+  desk.machine->start(desk.now);
+  desk.sync();
+  desk.machine->onSession(kDriver, true, desk.now);
+  desk.submit(kDriver, 1);
+  proto::StartExecutor over = order;
+  over.set_app(99);
+  again(1, {{order.executor(), order}, {77, over}});
+  EXPECT_EQ(desk.ordered(1), Ordered{}) << "its executor runs";
+  auto stopped = desk.to({Role::kWorker, 1}, proto::Message::kStopExecutor);
+  ASSERT_EQ(stopped.size(), 1u) << "that of an application that is over does not";
+  EXPECT_EQ(stopped[0].stop_executor().executor(), 77u);
+  desk.report(1, order.executor());
+  ASSERT_FALSE(desk.to(kDriver, proto::Message::kMembers).empty());
+  EXPECT_EQ(desk.to(kDriver, proto::Message::kMembers).back().members().members_size(), 1);
+  // What it has is not given to others: one slot, half the memory and one address are left.
+  desk.submit({Role::kDriver, 2}, 2, {"sluice.executor.memory=512m", "sluice.executor.resource.gpu.amount=1"});
+  EXPECT_EQ(desk.ordered(2), (Ordered{{1, {1}}}));
+  EXPECT_EQ(readResources(desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor).at(0).start_executor().resources()).at("gpu").addresses, std::vector<std::string>{"1"});
+}
+
 TEST(MasterApplication, ALateWorkerJoins) {
   Desk desk;
   desk.submit(kDriver, 1);

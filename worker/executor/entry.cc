@@ -83,6 +83,10 @@ int run(int argc, char** argv) {
   options.master = firstAddress(flags["--master"]);
   options.host = flags["--host"];
   options.localDirectory = flags["--local-dir"];
+  if (auto status = inheritLinkSecret(options.secret); !status.ok()) {
+    std::fprintf(stderr, "executor: %s\n", std::string(status.message()).c_str());
+    return 2;
+  }
   if (auto status = loadImages(options.order, flags["--packages"], options.images); !status.ok()) options.failed = std::string(status.message());
   watchExit();
   // Freed memory stays in malloc's arenas, of which there would be eight a core: the budget does not see it.

@@ -45,6 +45,7 @@ absl::Status Shell::open() {
   link.self = {Role::kExecutor, order.executor()};
   link.app = order.app();
   link.ownThread = false;
+  link.secret = options_.secret;
   link_ = std::make_unique<GrpcLink>(link, strand_, *this);
   timers_ = std::make_unique<Timers>(strand_, [this](TimerName timer) {
     if (machine_) machine_->onTimer(timer, SystemClock::read());

@@ -24,6 +24,7 @@ struct ShellOptions {
   std::string host;
   std::string localDirectory;
   std::shared_ptr<ImageTable> images;
+  LinkSecretPtr secret;
   std::string failed;  // why the package cannot be loaded: told to the master, and nothing else is done
 };
 
