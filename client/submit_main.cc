@@ -294,8 +294,8 @@ class Submit {
 
   void explain(const char* name) const {
     std::fprintf(stderr, "class: %s\nmodule: %s\n", name, files_[0].c_str());
-    for (std::size_t i = 1; i < words_.size(); ++i) std::fprintf(stderr, "argument %zu: %s\n", i, words_[i].c_str());
-    for (const auto& [key, value] : settings_.all()) std::fprintf(stderr, "%s=%s\n", key.c_str(), value.c_str());
+    for (std::size_t i = 1; i < words_.size(); ++i) std::fprintf(stderr, "argument %zu: %s\n", i, settings_.shown(words_[i]).c_str());
+    for (const auto& [key, value] : settings_.shown()) std::fprintf(stderr, "%s=%s\n", key.c_str(), value.c_str());
   }
 
   CommandLine line_;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 #include <numeric>
+#include <regex>
 
 namespace sluice {
 namespace {
@@ -125,7 +126,7 @@ std::size_t editDistance(std::string_view a, std::string_view b) {
 constexpr std::size_t kLongestShown = 200;
 
 // As much of a text as a message repeats.
-std::string shown(std::string_view text) {
+std::string repeated(std::string_view text) {
   return text.size() <= kLongestShown ? std::string(text) : std::string(text.substr(0, kLongestShown)) + "...";
 }
 
@@ -306,7 +307,7 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
   if (key.starts_with(kSparkPrefix)) {
     std::string ours = std::string(kPrefix) + key.substr(kSparkPrefix.size());
     const Meaningless* without = findKey(ours) ? nullptr : findMeaningless(std::string_view(ours).substr(kPrefix.size()));
-    if (without) return refuse(where, shown(key) + " has no counterpart here (" + std::string(without->why) + "); remove it");
+    if (without) return refuse(where, repeated(key) + " has no counterpart here (" + std::string(without->why) + "); remove it");
     std::string near = findKey(ours) ? ours : nearest(ours);
     if (near.empty()) return refuse(where, repeated(key) + " has no counterpart here; remove it (--help conf lists all keys)");
     return refuse(where, repeated(key) + " is Spark's name; write " + near);
@@ -320,7 +321,7 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
   const ConfKey* entry = findKey(key);
   if (!entry) {
     if (std::string_view tail = key; tail.substr(kPrefix.size()).starts_with(kPools)) {
-      return refuse(where, "unknown key " + shown(key) + "; pools are set by sluice.scheduler.pool.NAME.weight, .minShare and .mode, where NAME has no point");
+      return refuse(where, "unknown key " + repeated(key) + "; pools are set by sluice.scheduler.pool.NAME.weight, .minShare and .mode, where NAME has no point");
     }
     if (const Meaningless* without = findMeaningless(std::string_view(key).substr(kPrefix.size()))) {
       warnings_.push_back((where.empty() ? "" : std::string(where) + ": ") + key +
@@ -333,7 +334,7 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
   }
   if (!value.empty() || entry->type != ConfType::kText) {
     if (std::string why = complaint(*entry, value); !why.empty())
-      return refuse(where, key + "=" + shown(value) + " " + why);
+      return refuse(where, key + "=" + repeated(value) + " " + why);
   }
   auto [it, fresh] = values_.try_emplace(key, Value{std::string(value), origin});
   if (!fresh && origin >= it->second.origin) it->second = {std::string(value), origin};
@@ -343,7 +344,7 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
 absl::Status Settings::setPair(std::string_view pair, ConfOrigin origin, std::string_view where) {
   std::size_t at = pair.find('=');
   if (at == std::string_view::npos || trim(pair.substr(0, at)).empty()) {
-    return refuse(where, "\"" + shown(pair) + "\" is not of the form key=value");
+    return refuse(where, "\"" + repeated(pair) + "\" is not of the form key=value");
   }
   return set(pair.substr(0, at), pair.substr(at + 1), origin, where);
 }
@@ -361,7 +362,7 @@ absl::Status Settings::readFile(const std::string& path) {
            text[end] != ':')
       ++end;
     std::string_view value = trim(text.substr(end));
-    if (end == 0 || value.empty()) return refuse(where, "\"" + shown(text) + "\" is not of the form key value");
+    if (end == 0 || value.empty()) return refuse(where, "\"" + repeated(text) + "\" is not of the form key value");
     if (value.front() == '=' || value.front() == ':') value = trim(value.substr(1));
     if (auto status = set(text.substr(0, end), value, ConfOrigin::kFile, where); !status.ok()) return status;
   }
