@@ -40,13 +40,13 @@ std::optional<double> RateEstimator::next(const RateOptions& options, std::int64
 }
 
 double startingRate(const App& app, const Receiver& receiver, const SourceRecord& source) {
-  if (!app.rates) return 0;
   if (receiver.rate > 0) return receiver.rate;
-  return source.rate > 0 ? source.rate : app.rates->initialRate;
+  if (source.rate > 0) return source.rate;
+  return app.rates ? app.rates->initialRate : 0;
 }
 
 void adaptRates(State& s, App& app, Stream& stream, const Batch& batch, std::int64_t whenMs) {
-  if (!app.rates || stream.draining) return;
+  if (!app.rates || stream.draining || whenMs <= stream.recalledMs) return;  // nobody knows how long a recalled one took
   // Batches are computed one after the other, and so are the driver's functions, but those of a batch while later ones are computed.
   const std::int64_t functionsUs = batch.functionsBegan.us ? s.now.us - batch.functionsBegan.us : 0;
   RateSample sample;
