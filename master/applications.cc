@@ -65,7 +65,9 @@ void answerSubmitted(State& s, App& app, Peer to, std::uint64_t nonce, std::uint
            submitted.set_attempt(app.record->driverAttempt);
            std::uint32_t slots = 0;
            for (const auto& executor : app.executors) slots += executor->phase == Executor::Phase::kGone ? 0 : executor->slots;
-           submitted.set_default_parallelism(app.defaultPartitions ? app.defaultPartitions : slots);
+           std::uint32_t frozen = app.defaultPartitions;  // also of a stream that an earlier master began
+           for (const auto& [number, stream] : app.streams) frozen = std::max(frozen, stream->record ? stream->record->defaultPartitions : 0);
+           submitted.set_default_parallelism(frozen ? frozen : slots);
          }), after);
 }
 
@@ -212,6 +214,13 @@ void driverTimedOut(State& s, App& app) {
   if (!app.driverUp) endApp(s, app, true, "its driver has been gone for " + std::to_string(app.driverTimeoutMs) + " ms", false);
 }
 
+// Its worker tells of a driver that is gone, unless it is gone, too.
+void driverNotBack(State& s, App& app) {
+  auto worker = s.workers.find(app.record->driverWorker);
+  bool watched = worker != s.workers.end() && !worker->second.lost;
+  if (!app.driverUp && !watched && app.record->driverAttempt != 0) driverGone(s, app, -1, "it has not come back since the master was started again");
+}
+
 void takeDriverDown(State& s, const proto::DriverDown& down) {
   for (auto& [id, app] : s.apps) {
     if (app->record->driver == down.driver()) return driverGone(s, *app, down.exit(), down.how());
@@ -253,7 +262,7 @@ void endApp(State& s, App& app, bool failed, const std::string& why, bool killed
   }
   std::uint64_t sequence = s.commit(record);
   app.over = true;
-  for (std::uint32_t kind : {kDriverTimer, kReadyTimer, kDriverRestartTimer, kReleaseTimer, kProgressTimer, kBarrierTimer, kStarvedTimer, kEventTimer}) s.disarm({kind, app.id.value, 0});
+  for (std::uint32_t kind : {kDriverTimer, kReadyTimer, kDriverRestartTimer, kReleaseTimer, kProgressTimer, kBarrierTimer, kStarvedTimer, kTakeoverTimer, kDriverAwaitTimer, kEventTimer}) s.disarm({kind, app.id.value, 0});
   for (auto& executor : app.executors) {
     s.appOfExecutor.erase(executor->id.value);
     if (executor->phase == Executor::Phase::kGone) continue;

@@ -8,6 +8,7 @@ namespace sluice::master {
 void takeSubmit(State& s, Peer from, const proto::Submit& submit);
 void driverSession(State& s, Peer driver, bool up);
 void driverTimedOut(State& s, App& app);
+void driverNotBack(State& s, App& app);
 void takeDriverDown(State& s, const proto::DriverDown& down);
 void driverGone(State& s, App& app, int exit, const std::string& how);
 void takeEndApp(State& s, App& app, const proto::EndApp& end);

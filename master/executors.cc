@@ -14,6 +14,7 @@
 #include "master/sources.h"
 #include "master/storage.h"
 #include "master/streams.h"
+#include "master/takeover.h"
 #include "master/workers.h"
 
 namespace sluice::master {
@@ -147,7 +148,7 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
   Executor& executor = known ? *known : addExecutor(s, *app, ExecutorId{report.executor()});
   executor.session = executor.reported = true;
   executor.host = report.host(), executor.address = report.address(), executor.slots = report.slots();
-  if (!known) executor.resources = readResources(report.resources());
+  if (report.resources_size() != 0) executor.resources = readResources(report.resources());
   s.disarm({kExecutorGraceTimer, app->id.value, executor.id.value});
   if (!report.failed().empty()) return loseExecutor(s, *app, executor, report.failed(), "");
   compareKept(*app, executor, report);
@@ -203,7 +204,7 @@ void takeExecutorDown(State& s, const proto::ExecutorDown& down) {
 
 void loseExecutor(State& s, App& app, Executor& executor, const std::string& how, const std::string& crash) {
   if (executor.phase == Executor::Phase::kGone) return;
-  bool began = executor.phase == Executor::Phase::kOrdered;
+  bool began = executor.phase == Executor::Phase::kOrdered && !executor.awaited;
   executor.phase = Executor::Phase::kGone;
   s.disarm({kExecutorGraceTimer, app.id.value, executor.id.value});
   s.warn(app, "executor " + std::to_string(executor.id.value) + " is gone: " + how);
@@ -237,16 +238,16 @@ void loseExecutor(State& s, App& app, Executor& executor, const std::string& how
 
 void checkReady(State& s, App& app, bool waitIsOver) {
   if (app.ready || app.over) return;
+  if (waitIsOver) app.readyArmed = false;
   bool ordered = std::any_of(app.executors.begin(), app.executors.end(), [](const auto& e) { return e->phase == Executor::Phase::kOrdered; });
-  if (ordered && !waitIsOver) {
+  // Without any other, those of an earlier master are worth waiting for longer.
+  bool givesUp = waitIsOver && (!app.up.empty() || takeoverIsOver(s, app));
+  bool dropped = givesUp && dropAwaited(s, app);
+  if (ordered && (!waitIsOver || app.up.empty())) {
     if (!app.readyArmed) s.arm({kReadyTimer, app.id.value, 0}, s.now + Milliseconds(kReadyWaitMs));
     app.readyArmed = true;
+    if (dropped) shareOut(s);
     return;
-  }
-  for (auto& executor : app.executors) {
-    if (!executor->awaited || executor->phase != Executor::Phase::kOrdered) continue;
-    executor->phase = Executor::Phase::kGone;
-    s.warn(app, "executor " + std::to_string(executor->id.value) + " has not come back since the master was started again");
   }
   if (app.up.empty()) return;
   if (app.readyArmed) s.disarm({kReadyTimer, app.id.value, 0});
@@ -262,6 +263,7 @@ void checkReady(State& s, App& app, bool waitIsOver) {
   app.facts->defaultPartitions = app.defaultPartitions;
   startJobsToCome(s, app);
   if (!app.over) beginWaitingStreams(s, app);
+  if (dropped) shareOut(s);
 }
 
 }  // namespace sluice::master

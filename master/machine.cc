@@ -16,6 +16,7 @@
 #include "master/state.h"
 #include "master/storage.h"
 #include "master/streams.h"
+#include "master/takeover.h"
 #include "master/workers.h"
 
 namespace sluice::master {
@@ -185,6 +186,7 @@ void timer(State& s, TimerName name) {
       return;
     case kExecutorGraceTimer:
       if (Executor* executor = app->executor(name.b); executor && !executor->session) {
+        if (executor->worker != 0) stopExecutor(s, *executor);  // if it lives, it is not to use what others get
         loseExecutor(s, *app, *executor, "its session ended", "");
       }
       return;
@@ -198,6 +200,8 @@ void timer(State& s, TimerName name) {
     case kBarrierTimer: return barrierTimedOut(s, *app);
     case kEventTimer: return eventTimer(s, *app);
     case kStarvedTimer: return warnStarved(s, *app);
+    case kTakeoverTimer: return takeoverTimer(s, *app);
+    case kDriverAwaitTimer: return driverNotBack(s, *app);
     default: return;
   }
 }
@@ -239,8 +243,8 @@ void Machine::start(Moment now) {
         stream->number = streamNumber;
         stream->record = &streamRecord;
         resumeStream(s, app, *stream);
-        awaitReceivers(s, app, *stream);
       }
+      beginTakeover(s, app);
       s.log(app, "taken up again");
     }
   });

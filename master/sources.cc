@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "master/executors.h"
 #include "master/scheduler.h"
 #include "master/stream_events.h"
 #include "master/streams.h"
@@ -78,20 +77,23 @@ void accept(State& s, App& app, Stream& stream, Receiver& receiver, SourceRecord
   std::uint64_t end = stored.first_sequence() + std::uint64_t(stored.blocks_size());
   bool first = source.nextSequence == 0 && stored.first_sequence() == 1;
   if (first) source.nextSequence = 1;  // numbers may begin at 0 or at 1
-  if (stored.first_sequence() > source.nextSequence) {
-    s.log(app, "source " + std::to_string(stored.node()) + " skipped from block " + std::to_string(source.nextSequence) + " to " +
-                   std::to_string(stored.first_sequence()) + "; waiting for what is between");
-    return;
+  std::uint64_t from = source.nextSequence;
+  // In a session nothing is left out, and it begins with what was not accepted: only a master whose last records did not reach the disk
+  // had accepted what is missing.
+  if (stored.first_sequence() > from) {
+    s.warn(app, "data lost: blocks " + std::to_string(from) + " to " + std::to_string(stored.first_sequence() - 1) + " of source " + std::to_string(stored.node()) +
+                    " had been accepted by a master that could not write it down");
+    from = stored.first_sequence();
   }
-  if (end > source.nextSequence) {
+  if (end > from) {
     proto::JournalRecord record;
     auto& accepted = *record.mutable_blocks_accepted();
     accepted.set_app(app.id.value), accepted.set_node(stored.node()), accepted.set_incarnation(stored.incarnation());
-    accepted.set_executor(stored.executor()), accepted.set_first_sequence(source.nextSequence);
+    accepted.set_executor(stored.executor()), accepted.set_first_sequence(from);
     accepted.set_after_ms(std::max(receiver.sealedMs, stream.record->resumedMs));
     // Told with the listing's blocks, or later; a little too late does no harm.
     accepted.set_listed_ms(std::max(stored.sealed_ms(), accepted.after_ms() + stream.intervalMs));
-    for (auto i = int(source.nextSequence - stored.first_sequence()); i < stored.blocks_size(); ++i) *accepted.add_blocks() = stored.blocks(i);
+    for (auto i = int(from - stored.first_sequence()); i < stored.blocks_size(); ++i) *accepted.add_blocks() = stored.blocks(i);
     after = s.commit(record);
   }
   Executor* executor = app.executor(stored.executor());
@@ -166,29 +168,23 @@ void takeStored(State& s, App& app, const proto::Stored& stored) {
   dropStale(s, app, stored);
 }
 
-void awaitReceivers(State& s, App& app, const Stream& stream) {
-  for (const auto& [node, source] : stream.record->sources) {
-    if (source.executor != 0) addExecutor(s, app, ExecutorId{source.executor}).awaited = true;
-  }
-}
-
 void takeUpReceiver(State& s, App& app, Executor& executor, const proto::Stored& stored) {
   for (auto& [number, stream] : app.streams) {
     if (!stream->record) continue;
     auto source = stream->record->sources.find(stored.node());
-    if (source == stream->record->sources.end()) continue;
+    if (source == stream->record->sources.end() || source->second.incarnation != stored.incarnation() || source->second.executor != executor.id.value) continue;
     Receiver& receiver = stream->receivers[stored.node()];
-    receiver.node = stored.node();
-    if (source->second.incarnation == stored.incarnation() && source->second.executor == executor.id.value) {
-      if (receiver.at != kNowhere || receiver.stopped) return;
-      receiver.at = executor.index;
-      receiver.start = startOf(s, app, *stream, receiver, source->second);
-      return;
-    }
-    s.send(executor.peer(), messageOf(&proto::Message::mutable_close_receiver, [&](proto::CloseReceiver& close) {
-             close.set_app(app.id.value), close.set_node(stored.node()), close.set_incarnation(stored.incarnation());
-           }));
+    if (receiver.at != kNowhere) return;
+    receiver.node = stored.node(), receiver.at = executor.index;
+    receiver.start = startOf(s, app, *stream, receiver, source->second);
+    bool over = stream->draining || stream->phase == Stream::Phase::kStopping;  // before anybody could tell it
+    receiver.closing = receiver.stopped = false;
+    if (over) closeReceivers(s, app, *stream, stream->draining);
+    return;
   }
+  s.send(executor.peer(), messageOf(&proto::Message::mutable_close_receiver, [&](proto::CloseReceiver& close) {
+           close.set_app(app.id.value), close.set_node(stored.node()), close.set_incarnation(stored.incarnation());
+         }));
 }
 
 void loseReceivers(State& s, App& app, Stream& stream, std::uint32_t executor) {

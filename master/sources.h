@@ -9,8 +9,6 @@ void openReceivers(State& s, App& app, Stream& stream);
 void closeReceivers(State& s, App& app, Stream& stream, bool drain);
 // Key (node, incarnation, sequence): in order, repeated ones are accepted again, those of a closed incarnation are to be dropped.
 void takeStored(State& s, App& app, const proto::Stored& stored);
-// After a restart of the master: executors that have receivers are waited for before streams go on, so that these need not start anew.
-void awaitReceivers(State& s, App& app, const Stream& stream);
 // A receiver that runs on the executor, of which this master has not heard: it is this master's if the journal knows it, else it is closed.
 void takeUpReceiver(State& s, App& app, Executor& executor, const proto::Stored& stored);
 // The executor is gone: its receivers start elsewhere. What they stored and the master accepted stays with its other holders.

@@ -35,6 +35,8 @@ enum TimerKind : std::uint32_t {
   kProgressTimer,        // (app)
   kBarrierTimer,         // (app): somebody waits in a barrier
   kStarvedTimer,         // (app): it has no executor
+  kTakeoverTimer,        // (app): what an earlier master left has had its time to come
+  kDriverAwaitTimer,     // (app): the same of a driver that runs on a worker
   kEventTimer,           // (app): what executors still tell of tasks is not waited for any longer
 };
 
@@ -104,6 +106,8 @@ struct App {
   std::uint32_t failedStarts = 0;                    // in a row
   std::optional<std::uint32_t> executorTarget;       // the driver said how many; none: as many as there is room for
   std::deque<proto::Scaled> scaled;                  // the last answers to that
+  Moment takenUp;           // from an earlier master, if it was
+  bool recovering = false;  // executors may still come that ran under that
   bool wantsExecutors = false, ready = false, readyArmed = false;
   std::uint32_t defaultPartitions = 0;  // frozen with the first job
   std::map<std::uint32_t, std::shared_ptr<Placement>> placements;  // of the present membership, by default partitions

@@ -6,6 +6,7 @@
 #include "master/applications.h"
 #include "master/executors.h"
 #include "master/scaling.h"
+#include "master/takeover.h"
 
 namespace sluice::master {
 namespace {
@@ -149,7 +150,6 @@ std::string whyStarved(const State& s, const App& app) {
     ++workers, slots += worker.freeSlots;
     if (worker.freeSlots != 0) largest = std::max(largest, worker.freeMemoryBytes);
   }
-  if (app.executorTarget && *app.executorTarget == 0) return "the application asked for none";
   if (workers == 0) return "no worker is registered at the master; start some (sluice-worker)";
   std::string of = "the " + std::to_string(workers) + " workers of this cluster";
   if (slots == 0) return "all slots of " + of + " are taken by other applications; wait for them, limit them (sluice.cores.max), or start more workers";
@@ -175,19 +175,6 @@ void shareOutTo(State& s, App& app) {
   checkReady(s, app, false);
 }
 
-// After a restart of the master: executors that an earlier one has started, and of which it may not have heard yet. They are waited for, as if
-// they had been ordered just now, and nobody is started in their place.
-void takeUp(State& s, Worker& worker, const proto::Register& enrol) {
-  for (int i = 0; i < std::min(enrol.executors_size(), enrol.held_size()); ++i) {
-    const auto& held = enrol.held(i);
-    App* app = s.app(held.app());
-    if (!app) continue;
-    Executor& executor = addExecutor(s, *app, ExecutorId{enrol.executors(i)});
-    executor.worker = worker.id, executor.memoryBytes = held.memory_bytes();
-    if (executor.phase == Executor::Phase::kOrdered) executor.host = worker.host, executor.slots = held.slots(), executor.resources = readResources(held.resources());
-  }
-}
-
 }  // namespace
 
 void takeRegister(State& s, Peer from, const proto::Register& enrol) {
@@ -204,7 +191,7 @@ void takeRegister(State& s, Peer from, const proto::Register& enrol) {
          }));
   armHeartbeat(s, worker);
   if (!known) s.effects.log("worker " + std::to_string(worker.id) + " at " + worker.host + ": " + std::to_string(worker.slots) + " slots");
-  takeUp(s, worker, enrol);
+  takeUpExecutors(s, worker, enrol);
   // What it runs decides: those of ours that it does not have are gone, those that nobody knows are stopped.
   std::vector<std::pair<App*, Executor*>> gone;
   worker.freeSlots = worker.slots, worker.freeMemoryBytes = worker.memoryBytes;
@@ -233,10 +220,10 @@ void takeRegister(State& s, Peer from, const proto::Register& enrol) {
     const AppRecord& record = *app->record;
     if (record.driver == 0 || app->over) continue;
     if (record.driverAttempt == 0) waiting.push_back(app.get());
-    else if (record.driverWorker == worker.id && restarted && !drivers.contains(record.driver)) driverless.push_back(app.get());
+    else if (record.driverWorker == worker.id && (restarted || !known) && !drivers.contains(record.driver)) driverless.push_back(app.get());
   }
   for (App* app : waiting) startDriver(s, *app->record);
-  for (App* app : driverless) driverGone(s, *app, -1, "its worker was started again");
+  for (App* app : driverless) driverGone(s, *app, -1, restarted ? "its worker was started again" : "its worker does not have it any more");
   shareOut(s);
 }
 
@@ -269,14 +256,14 @@ void checkWorker(State& s, std::uint64_t id) {
 void shareOut(State& s) {
   std::vector<App*> apps;  // by id: first come, first served
   for (auto& [id, app] : s.apps) {
-    if (app->wantsExecutors && !app->over) apps.push_back(app.get());
+    if (app->wantsExecutors && !app->over && !app->recovering) apps.push_back(app.get());
   }
   for (App* app : apps) shareOutTo(s, *app);
 }
 
 void watchStarved(State& s, App& app) {
   TimerName timer{kStarvedTimer, app.id.value, 0};
-  if (!app.up.empty() || !app.wantsExecutors || app.over) return s.disarm(timer);
+  if (!app.up.empty() || !app.wantsExecutors || app.over || app.executorTarget == 0) return s.disarm(timer);
   if (!s.timers.contains(timer)) s.arm(timer, s.now + Milliseconds(kStarvedMs));
 }
 

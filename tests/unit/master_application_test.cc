@@ -288,6 +288,78 @@ TEST(MasterApplication, ANewMasterTakesUpTheExecutorsThatRun) {
   EXPECT_EQ(readResources(desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor).at(0).start_executor().resources()).at("gpu").addresses, std::vector<std::string>{"1"});
 }
 
+// Until those of the last master have had their time to come, nobody is started in their place.
+TEST(MasterApplication, ANewMasterOrdersNobodyForAWhile) {
+  Desk desk;
+  desk.worker(1, 4);
+  desk.submit(kDriver, 1, {"sluice.cores.max=4"});
+  auto order = desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor).at(0).start_executor();
+  desk.report(1, order.executor());
+  auto records = desk.journal;
+  desk.sent.clear(), desk.timers.clear();
+  desk.machine = std::make_unique<Machine>(desk.options, desk);
+  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(desk.machine->replay(i + 1, records[i]).ok());
+  desk.machine->start(desk.now);
+  desk.sync();
+  desk.machine->onSession(kDriver, true, desk.now);
+  desk.submit(kDriver, 1);
+  desk.worker(2, 4);
+  desk.advance(9'999);
+  EXPECT_EQ(desk.ordered(1), Ordered{});
+  desk.advance(1);
+  EXPECT_EQ(desk.ordered(1), (Ordered{{2, {4}}})) << "its worker is gone as well";
+}
+
+TEST(MasterApplication, ADriverThatDoesNotComeBackEndsItsApplication) {
+  Desk desk;
+  desk.worker(1, 4);
+  desk.submit(kDriver, 1);
+  std::string app = "app-20231114221320-0001";
+  auto records = desk.journal;
+  desk.sent.clear(), desk.timers.clear();
+  desk.machine = std::make_unique<Machine>(desk.options, desk);
+  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(desk.machine->replay(i + 1, records[i]).ok());
+  desk.machine->start(desk.now);
+  desk.sync();
+  desk.advance(59'999);
+  EXPECT_EQ(desk.status(app).state(), "SUBMITTED");
+  desk.advance(1);
+  EXPECT_EQ(desk.status(app).state(), "FAILED");
+}
+
+// The other way round: the executor comes before its worker.
+TEST(MasterApplication, WhatAnExecutorHasIsNotGivenAwayBeforeItsWorkerComes) {
+  Desk desk;
+  const ResourceMap gpus{{"gpu", {"gpu", {"0", "1"}}}};
+  desk.worker(1, 4, 1024, {}, 1, gpus);
+  desk.submit(kDriver, 1, {"sluice.executor.memory=512m", "sluice.executor.cores=2", "sluice.executor.resource.gpu.amount=1"});
+  auto order = desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor).at(0).start_executor();
+  desk.report(1, order.executor());
+  auto records = desk.journal;
+  desk.sent.clear(), desk.timers.clear();
+  desk.machine = std::make_unique<Machine>(desk.options, desk);
+  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(desk.machine->replay(i + 1, records[i]).ok());
+  desk.machine->start(desk.now);
+  desk.sync();
+  desk.machine->addExecutor(AppId{1}, ExecutorId{order.executor()});  // it has a receiver
+  desk.machine->onSession({Role::kExecutor, order.executor()}, true, desk.now);
+  desk.tell({Role::kExecutor, order.executor()}, Fleet::messageOf(&proto::Message::mutable_report, [&](proto::Report& report) {
+              report.set_app(1), report.set_executor(order.executor()), report.set_slots(2), report.set_host("host1");
+              *report.mutable_resources() = order.resources();
+            }));
+  desk.machine->onSession({Role::kWorker, 1}, true, desk.now);
+  desk.tell({Role::kWorker, 1}, Fleet::messageOf(&proto::Message::mutable_enrol, [&](proto::Register& enrol) {
+              enrol.set_worker(1), enrol.set_start(1), enrol.set_host("host1"), enrol.set_slots(4), enrol.set_memory_bytes(1024 << 20);
+              writeResources(gpus, *enrol.mutable_resources());
+              enrol.add_executors(order.executor());
+              auto& held = *enrol.add_held();
+              held.set_app(1), held.set_slots(2), held.set_memory_bytes(512 << 20), *held.mutable_resources() = order.resources();
+            }));
+  desk.submit({Role::kDriver, 2}, 2, {"sluice.executor.memory=512m", "sluice.executor.resource.gpu.amount=1"});
+  EXPECT_EQ(desk.ordered(2), (Ordered{{1, {2}}}));
+  EXPECT_EQ(readResources(desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor).at(0).start_executor().resources()).at("gpu").addresses, std::vector<std::string>{"1"});
+}
+
 TEST(MasterApplication, ALateWorkerJoins) {
   Desk desk;
   desk.submit(kDriver, 1);
@@ -467,6 +539,7 @@ TEST(MasterApplication, ARestartForgetsWhatIsOverAndKeepsWhatIsNot) {
   other.worker(1, 2);
   auto again = other.submit({Role::kDriver, 2}, 2);  // the driver has a new session
   EXPECT_EQ(again.app(), 2u);
+  other.advance(10'000);
   EXPECT_EQ(other.ordered(2), (Ordered{{1, {2}}}));
 }
 
@@ -616,6 +689,7 @@ TEST(MasterApplication, ANewMasterKnowsTheNumberBeforeItStartsAny) {
   other.sync();
   other.worker(1, 2), other.worker(2, 2), other.worker(3, 2);
   other.submit(kDriver, 1, {}, false, false, 0, 1);
+  other.advance(10'000);
   EXPECT_EQ(executorsOn(other, 1).size() + executorsOn(other, 2).size() + executorsOn(other, 3).size(), 1u);
 }
 

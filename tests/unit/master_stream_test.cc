@@ -671,13 +671,59 @@ TEST(MasterStream, AcceptsBlocksOnceAndInOrder) {
   };
   stored(0, 2);
   stored(0, 3);  // two of them again
-  stored(5, 1);  // a hole
   stored(0, 1, 9);
   int blocks = 0;
   for (const auto& record : fleet.journal) {
     if (record.has_blocks_accepted()) blocks += record.blocks_accepted().blocks_size();
   }
   EXPECT_EQ(blocks, 3);
+}
+
+// What is missing was accepted by a master that could not write it down: nobody will send it again, and what follows is not held up.
+TEST(MasterStream, BlocksThatAMasterForgotAreSaidToBeLost) {
+  Fleet fleet;
+  fleet.startStream(counting());
+  std::uint64_t id = receiverAt(fleet, 1);
+  auto stored = [&](std::uint64_t first) {
+    fleet.tell({Role::kExecutor, id}, Fleet::messageOf(&proto::Message::mutable_stored, [&](proto::Stored& stored) {
+                 stored.set_app(1), stored.set_node(1), stored.set_incarnation(1), stored.set_executor(id), stored.set_first_sequence(first);
+                 auto* b = stored.add_blocks();
+                 *b = block(100, {id});
+                 b->mutable_block()->set_sequence(first);
+               }));
+    fleet.settle();
+  };
+  stored(1);
+  stored(5);
+  stored(6);
+  EXPECT_EQ(fleet.count(proto::JournalRecord::kBlocksAccepted), 3);
+  EXPECT_EQ(std::count_if(fleet.logged.begin(), fleet.logged.end(), [](const auto& line) { return line.find("data lost: blocks 2 to 4 of source 1") != std::string::npos; }), 1);
+  fleet.expectReplays();
+}
+
+// The driver asks for the end before the executor with the receiver has come.
+TEST(MasterStream, AReceiverThatIsTakenUpByAStreamThatDrainsIsClosed) {
+  Fleet fleet;
+  fleet.startStream(counting());
+  std::uint64_t id = receiverAt(fleet, 1);
+  fleet.queue.clear(), fleet.timers.clear();
+  auto records = fleet.journal;
+  fleet.machine = std::make_unique<Machine>(fleet.options, fleet);
+  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(fleet.machine->replay(i + 1, records[i]).ok());
+  fleet.machine->start(fleet.now);
+  drain(fleet);
+  fleet.machine->onSession({Role::kExecutor, id}, true, fleet.now);
+  fleet.tell({Role::kExecutor, id}, Fleet::messageOf(&proto::Message::mutable_report, [&](proto::Report& report) {
+               report.set_app(1), report.set_executor(id), report.set_host("host"), report.set_slots(2);
+               auto& stored = *report.add_receivers();
+               stored.set_app(1), stored.set_node(1), stored.set_incarnation(1), stored.set_executor(id);
+             }));
+  fleet.sync();
+  int closed = 0;
+  for (const auto& [to, envelope] : fleet.queue) {
+    closed += to.id == id && envelope->message.has_close_receiver() && envelope->message.close_receiver().drain() && envelope->message.close_receiver().incarnation() == 1;
+  }
+  EXPECT_EQ(closed, 1);
 }
 
 // ---- blocks to partitions ----
