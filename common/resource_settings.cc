@@ -1,12 +1,15 @@
 #include "common/resource_settings.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "common/process.h"
 
@@ -20,22 +23,36 @@ std::string keyOf(std::string_view owner, std::string_view name, std::string_vie
 absl::Status invalid(const std::string& what) { return absl::InvalidArgumentError(what); }
 
 constexpr std::size_t kMostPrinted = 1 << 20;
+constexpr int kMostMs = 30'000;
 
-// What the script prints; what it says on stderr is shown as it comes.
+// What the script prints until it ends; what it says on stderr is shown as it comes. What it leaves running is ended.
 absl::Status run(const std::string& script, std::string& printed) {
   ProcessSpec spec;
   spec.arguments = {script};
   spec.out = ProcessSpec::Stream::kPipe;
   Process process;
   if (auto status = spawn(spec, process); !status.ok()) return status;
-  char some[4096];
-  for (;;) {
-    ssize_t n = ::read(process.out.get(), some, sizeof some);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    if (printed.size() < kMostPrinted) printed.append(some, std::size_t(n));
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(kMostMs);
+  pollfd events[] = {{process.out.get(), POLLIN, 0}, {process.exit.get(), POLLIN, 0}};
+  absl::Status wrong;
+  // What it had printed when it ended is in the pipe: that is read first.
+  for (bool ended = false; wrong.ok();) {
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+    int ready = ::poll(events, 2, ended ? 0 : int(std::max<std::int64_t>(left, 0)));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0 && ended) break;
+    if (ready <= 0) wrong = invalid("did not end within " + std::to_string(kMostMs / 1000) + " s");
+    char some[4096];
+    ssize_t n = events[0].revents ? ::read(process.out.get(), some, sizeof some) : 0;
+    if (n > 0) printed.append(some, std::size_t(n));
+    else if (events[0].revents && n == 0) events[0].fd = -1;
+    if (printed.size() > kMostPrinted) wrong = invalid("prints too much");
+    if (events[1].revents) ended = true, events[1].fd = -1;
+    if (ended && events[0].fd < 0) break;
   }
+  process.killGroup();
   int status = process.wait();
+  if (!wrong.ok()) return wrong;
   return status == 0 ? absl::OkStatus() : invalid(describeExit(status));
 }
 
@@ -79,6 +96,8 @@ absl::Status discoverResources(const Settings& settings, std::string_view owner,
       return invalid(key + ": " + script + " found " + std::to_string(found->addresses.size()) + " addresses, and " + std::to_string(wanted) + " are wanted (" +
                      keyOf(owner, name, "amount") + ")");
     }
+    std::set<std::string> different(found->addresses.begin(), found->addresses.end());
+    if (different.size() < found->addresses.size() || different.contains("")) return invalid(key + ": " + script + " told of an address twice, or of an empty one");
     found->addresses.resize(wanted);
     resources[name] = std::move(*found);
   }

@@ -100,9 +100,29 @@ TEST(ResourceSettings, ScriptsThatFailAreOneLine) {
     Script bad(text);
     EXPECT_EQ(discovered(bad.path, "1", found), key + bad.path.string() + " did not print a line such as {\"name\": \"gpu\", \"addresses\": [\"0\", \"1\"]}");
   }
+  Script twice(R"({"name": "gpu", "addresses": ["0", "1", "0"]})"), empty(R"({"name": "gpu", "addresses": [""]})");
+  for (const Script* script : {&twice, &empty}) EXPECT_EQ(discovered(script->path, "1", found), key + script->path.string() + " told of an address twice, or of an empty one");
   EXPECT_EQ(discovered("", "1", found), "sluice.worker.resource.gpu.amount is set, and nothing says which they are; name a program by sluice.worker.resource.gpu.discoveryScript");
   EXPECT_NE(discovered("/nowhere/at/all", "1", found).find(key + "/nowhere/at/all: "), std::string::npos);
   EXPECT_TRUE(found.empty());
+}
+
+// A program that it leaves running, with its output, is not waited for, and ended.
+TEST(ResourceSettings, ScriptsLeaveNothingBehind) {
+  Script leaving("");
+  std::ofstream(leaving.path) << "#!/bin/sh\nsleep 1000 &\necho $! > " << leaving.path.string() << ".pid\necho '{\"name\": \"gpu\", \"addresses\": [\"0\"]}'\n";
+  ResourceMap found;
+  EXPECT_EQ(discovered(leaving.path, "1", found), "");
+  EXPECT_EQ(found.at("gpu").addresses, std::vector<std::string>{"0"});
+  std::string pid;
+  std::getline(std::ifstream(leaving.path.string() + ".pid") >> std::ws, pid);
+  std::filesystem::remove(leaving.path.string() + ".pid");
+  auto running = [&] {  // a zombie that its new parent has not taken yet is none
+    std::ifstream stat("/proc/" + pid + "/stat");
+    std::string text;
+    return std::getline(stat, text) && text.find(") Z") == std::string::npos && text.find("sleep") != std::string::npos;
+  };
+  while (running()) std::this_thread::yield();
 }
 
 // ---- tasks ----

@@ -32,4 +32,13 @@ class SLUICE_INTERNAL TaskResources {
   std::vector<Pool> pools_ GUARDED_BY(mutex_);
 };
 
+// What a task has, for as long as this lives.
+struct ResourceLease {
+  explicit ResourceLease(TaskResources& resources) : of(resources), taken(of.take()) {}
+  ~ResourceLease() { of.give(taken); }
+  ResourceLease(const ResourceLease&) = delete;
+  TaskResources& of;
+  const ResourceMap taken;
+};
+
 }  // namespace sluice::executor

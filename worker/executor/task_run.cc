@@ -30,7 +30,7 @@ std::string oneLine(std::string_view text) {
 }  // namespace
 
 TaskRun::TaskRun(const TaskSpec& spec, Runtime& runtime)
-    : spec_(spec), runtime_(runtime), lastingBytes_(runtime.store(), runtime.taskShareBytes() / 4), resources_(runtime.taskResources().take()), begunUs_(runtime.microseconds()) {
+    : spec_(spec), runtime_(runtime), resources_(runtime.taskResources()), lastingBytes_(runtime.store(), runtime.taskShareBytes() / 4), begunUs_(runtime.microseconds()) {
   batch_ = Time(spec.whenMs > 0 ? spec.whenMs : 0);
   partition_ = int(spec.partition), attempt_ = int(spec.attempt);
   stage_ = spec.launch ? int(spec.launch->first_stage() + spec.stage) : int(spec.stage);
@@ -42,7 +42,6 @@ TaskRun::TaskRun(const TaskSpec& spec, Runtime& runtime)
 TaskRun::~TaskRun() {
   cursor_.reset();
   dropLocals();
-  runtime_.taskResources().give(resources_);
   store().free(std::uint64_t(charged_));
   if (large_) store().trim();
   currentPlace() = outer_;

@@ -64,7 +64,7 @@ class TaskRun final : public TaskContext {
   Spill* newSpill() override;
   std::string_view broadcast(std::uint64_t id) override;
   std::string file(std::string_view name) override;
-  const ResourceMap& resources() const override { return resources_; }
+  const ResourceMap& resources() const override { return resources_.taken; }
   ResourceHost* resourceHost() override { return &runtime_.resources(); }
   BarrierHost* barrierHost() override { return meeting_ ? &*meeting_ : nullptr; }
   SourcePartition sourcePartition() const override { return from_; }
@@ -92,6 +92,7 @@ class TaskRun final : public TaskContext {
 
   const TaskSpec& spec_;
   Runtime& runtime_;
+  const ResourceLease resources_;  // until the application's code is done with it
   Place outer_;
   PinBag pins_;
   LastingBytes lastingBytes_;
@@ -103,7 +104,6 @@ class TaskRun final : public TaskContext {
   std::vector<Bytes> broadcasts_;
   std::vector<std::pair<std::uint64_t, std::string>> updates_;
   std::unique_ptr<StateSession> state_;
-  const ResourceMap resources_;  // while it runs
   std::optional<Meeting> meeting_;  // of a barrier stage
   SourceCursor* source_ = nullptr;
   SourcePartition from_;
