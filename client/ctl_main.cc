@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   if (command != "list" && command != "metrics") return line.fail(sluice::kExitUsage, "unknown command " + command + "; there are: list, metrics");
   sluice::Settings settings;
   if (auto status = sluice::readSettings(properties, settings); !status.ok()) return line.fail(sluice::kExitUsage, text(status));
+  for (const auto& warning : settings.warnings()) std::fprintf(stderr, "sluice-ctl: %s\n", warning.c_str());
   sluice::MasterUrl url;
   if (master.empty()) master = settings.get(sluice::conf::kMaster);
   if (master.empty()) return line.fail(sluice::kExitUsage, "which cluster? name it with --master sluice://HOST:PORT");

@@ -223,6 +223,7 @@ class Submit {
     if (auto code = takePackage()) return *code;
     if (auto code = findApplication(entry)) return *code;
     if (flags_.verbose) explain(entry->name);
+    for (const auto& warning : settings_.warnings()) std::fprintf(stderr, "sluice-submit: %s\n", warning.c_str());
     std::random_device random;
     std::uint64_t nonce = std::uint64_t(random()) << 32 | random();
     MasterQuestion question;

@@ -42,7 +42,7 @@ constexpr Meaningless kMeaningless[] = {
     {"blockManager.port", "executors take any port that is free"},
     {"port.maxRetries", "a port that is in use is an error; name another one, or 0 for any that is free"},
     {"files.", "files are shipped by Context::addFile, and need no settings"},
-    {"authenticate.", "there are sluice.authenticate and sluice.authenticate.secret.file"},
+    {"authenticate.enableSaslEncryption", "what is sent among those who know the secret is always encrypted"},
     {"ssl.", "links are encrypted with the secret of sluice.authenticate.secret.file"},
     {"network.crypto.", "links are encrypted with the secret of sluice.authenticate.secret.file"},
     {"io.encryption.", "what is spilled is not encrypted; encrypt the disk of sluice.local.dir"},
@@ -331,6 +331,10 @@ absl::Status Settings::set(std::string_view name, std::string_view value, ConfOr
     std::string near = nearest(key);
     return refuse(
         where, "unknown key " + repeated(key) + (near.empty() ? "; --help conf lists all keys" : "; did you mean " + near + "?"));
+  }
+  // Not what somebody would write who wants no secret; rather a variable that was not set.
+  if (value.empty() && key == conf::kAuthenticateSecretFile.entry.name) {
+    return refuse(where, key + " is empty; name a file, or say sluice.authenticate=false");
   }
   if (!value.empty() || entry->type != ConfType::kText) {
     if (std::string why = complaint(*entry, value); !why.empty())

@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
   for (const auto& pair : flags.conf) {
     if (auto status = settings.setPair(pair, sluice::ConfOrigin::kFlag, "--conf"); !status.ok()) return line.fail(sluice::kExitUsage, std::string(status.message()));
   }
+  for (const auto& warning : settings.warnings()) std::fprintf(stderr, "sluice-master: %s\n", warning.c_str());
   if (auto status = sluice::armFailPointsFromEnvironment(); !status.ok()) return line.fail(sluice::kExitUsage, std::string(status.message()));
 
   FLAGS_logtostderr = true;

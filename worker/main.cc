@@ -72,6 +72,7 @@ int main(int argc, char** argv) {
   for (const auto& pair : flags.conf) {
     if (auto status = settings.setPair(pair, sluice::ConfOrigin::kFlag, "--conf"); !status.ok()) return line.fail(sluice::kExitUsage, std::string(status.message()));
   }
+  for (const auto& warning : settings.warnings()) std::fprintf(stderr, "sluice-worker: %s\n", warning.c_str());
   if (auto status = sluice::armFailPointsFromEnvironment(); !status.ok()) return line.fail(sluice::kExitUsage, std::string(status.message()));
   if (flags.masters.size() > 1) return line.unexpected({flags.masters[1]});
   std::string master = flags.masters.empty() ? settings.get(sluice::conf::kMaster) : flags.masters[0];

@@ -26,6 +26,12 @@ bool readLine(int fd, std::string& line) {
 
 }  // namespace
 
+LocalDaemons::LocalDaemons(const Settings& settings) : environment_(environmentOfSecret(settings)), folder_(settings.get(conf::kLocalDir)) {
+  for (const auto& [key, value] : settings.all()) {
+    if (key.starts_with("sluice.worker.resource.")) resources_.insert(resources_.end(), {"--conf", key + "=" + value});
+  }
+}
+
 absl::Status LocalDaemons::startOne(const std::string& program, const std::string& name, std::vector<std::string> arguments) {
   Daemon daemon{program, folder_.path() + "/" + name + ".err", {}};
   ProcessSpec spec;
@@ -56,9 +62,9 @@ absl::Status LocalDaemons::start(const MasterUrl& url, std::string& masterAddres
   masterAddress = master.substr(master.find("://") + 3);
   for (int i = 1; i <= url.workers; ++i) {
     // Each worker is a host of its own, so that copies lie on different ones.
-    auto status = startOne("sluice-worker", "worker-" + std::to_string(i),
-                           {"--host", "127.0.0." + std::to_string(i % 254), "--cores", std::to_string(url.slots), "--memory",
-                            std::to_string(url.memoryMb) + "m", master});
+    std::vector<std::string> flags{"--host", "127.0.0." + std::to_string(i % 254), "--cores", std::to_string(url.slots), "--memory", std::to_string(url.memoryMb) + "m", master};
+    flags.insert(flags.end(), resources_.begin(), resources_.end());
+    auto status = startOne("sluice-worker", "worker-" + std::to_string(i), std::move(flags));
     if (!status.ok()) return status;
   }
   for (std::size_t i = 1; i < daemons_.size(); ++i) {

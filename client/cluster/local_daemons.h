@@ -15,7 +15,7 @@ namespace sluice {
 
 class LocalDaemons {
  public:
-  explicit LocalDaemons(const Settings& settings) : environment_(environmentOfSecret(settings)), folder_(settings.get(conf::kLocalDir)) {}
+  explicit LocalDaemons(const Settings& settings);
   ~LocalDaemons() { stop(); }
   // Returns once every worker is registered. One line if a daemon cannot run.
   absl::Status start(const MasterUrl& url, std::string& masterAddress);
@@ -27,6 +27,7 @@ class LocalDaemons {
   absl::Status await(std::size_t daemon, std::string& line);
 
   const std::vector<std::pair<std::string, std::string>> environment_;
+  std::vector<std::string> resources_;  // flags of workers
   SpillFolder folder_;
   struct Daemon {
     std::string program, errors;

@@ -3,26 +3,28 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
+#include <cstdlib>
 #include <stdexcept>
 
 #include "common/grpc/credentials.h"
+#include "common/process.h"
 
 namespace sluice {
 namespace {
 
-constexpr const char* kVariable = "SLUICE_AUTHENTICATE_SECRET_FILE";
+// What a parent uses, whatever the settings of its children say; empty: none.
+constexpr const char* kInherited = "SLUICE_INHERITED_SECRET_FILE";
 constexpr const char* kName = "sluice";  // that all certificates are for, whatever host they are on
 constexpr std::string_view kSalt = "sluice link 1";
-constexpr int kIterations = 100'000;
-constexpr std::size_t kLeastBytes = 16;
+constexpr std::size_t kLeastBytes = 16, kMostBytes = 4096;
 
 template <class T, void (*drop)(T*)> struct Dropped {
   void operator()(T* t) const { drop(t); }
@@ -56,13 +58,15 @@ absl::Status refuse(const std::string& what) { return absl::InvalidArgumentError
 
 absl::Status readFile(const std::string& path, std::string& text) {
   const std::string key = conf::kAuthenticateSecretFile.entry.name;
-  std::ifstream file(path);
+  OwnedFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat facts;
-  if (!file || ::stat(path.c_str(), &facts) != 0) return refuse(key + ": cannot read " + path + ": " + std::strerror(errno));
+  if (!file || ::fstat(file.get(), &facts) != 0) return refuse(key + ": cannot read " + path + ": " + std::strerror(errno));
   if (facts.st_mode & (S_IRWXG | S_IRWXO)) return refuse(key + ": others can read " + path + "; chmod 600 it, and choose another secret if somebody may have");
-  std::stringstream all;
-  all << file.rdbuf();
-  text = all.str();
+  if (facts.st_uid != ::geteuid() && facts.st_uid != 0) return refuse(key + ": " + path + " belongs to somebody else, who could change it");
+  text.resize(kMostBytes);
+  ssize_t n = ::read(file.get(), text.data(), text.size());
+  if (n < 0) return refuse(key + ": cannot read " + path + ": " + std::strerror(errno));
+  text.resize(std::size_t(n));
   auto blank = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
   text.erase(text.begin(), std::find_if_not(text.begin(), text.end(), blank));
   while (!text.empty() && blank(text.back())) text.pop_back();
@@ -72,13 +76,24 @@ absl::Status readFile(const std::string& path, std::string& text) {
   return absl::OkStatus();
 }
 
+// Empty: links are plain.
+absl::Status secretFile(const Settings& settings, std::string& path) {
+  if (const char* inherited = std::getenv(kInherited)) return path = inherited, absl::OkStatus();
+  path = settings.get(conf::kAuthenticateSecretFile);
+  bool wanted = settings.find(conf::kAuthenticate).value_or(!path.empty());
+  if (wanted && path.empty()) {
+    return refuse(std::string(conf::kAuthenticate.entry.name) + " is on, and there is no secret; name a file by " + conf::kAuthenticateSecretFile.entry.name);
+  }
+  if (!wanted) path.clear();
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 // Ed25519: its signatures follow from key and text, so that the certificate is the same everywhere.
 LinkSecretPtr linkSecretOf(std::string_view text) {
   unsigned char seed[32];
-  need(PKCS5_PBKDF2_HMAC(text.data(), int(text.size()), reinterpret_cast<const unsigned char*>(kSalt.data()), int(kSalt.size()), kIterations, EVP_sha256(), sizeof seed,
-                         seed) == 1);
+  need(EVP_PBE_scrypt(text.data(), text.size(), reinterpret_cast<const unsigned char*>(kSalt.data()), kSalt.size(), 1 << 14, 8, 1, 64 << 20, seed, sizeof seed) == 1);
   KeyPtr key(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, seed, sizeof seed));
   OPENSSL_cleanse(seed, sizeof seed);
   CertificatePtr certificate(X509_new());
@@ -100,10 +115,8 @@ LinkSecretPtr linkSecretOf(std::string_view text) {
 
 absl::Status readLinkSecret(const Settings& settings, LinkSecretPtr& secret) {
   secret = nullptr;
-  std::string path = settings.get(conf::kAuthenticateSecretFile), text;
-  bool wanted = settings.find(conf::kAuthenticate).value_or(!path.empty());
-  if (!wanted) return absl::OkStatus();
-  if (path.empty()) return refuse(std::string(conf::kAuthenticate.entry.name) + " is on, and there is no secret; name a file by " + conf::kAuthenticateSecretFile.entry.name);
+  std::string path, text;
+  if (auto status = secretFile(settings, path); !status.ok() || path.empty()) return status;
   if (auto status = readFile(path, text); !status.ok()) return status;
   try {
     secret = linkSecretOf(text);
@@ -113,16 +126,12 @@ absl::Status readLinkSecret(const Settings& settings, LinkSecretPtr& secret) {
   return absl::OkStatus();
 }
 
-absl::Status inheritLinkSecret(LinkSecretPtr& secret) {
-  Settings settings;
-  if (auto status = settings.readEnvironment(); !status.ok()) return status;
-  return readLinkSecret(settings, secret);
-}
+absl::Status inheritLinkSecret(LinkSecretPtr& secret) { return readLinkSecret(Settings(), secret); }
 
 std::vector<std::pair<std::string, std::string>> environmentOfSecret(const Settings& settings) {
-  std::string path = settings.get(conf::kAuthenticateSecretFile);
-  bool wanted = settings.find(conf::kAuthenticate).value_or(!path.empty());
-  return {{kVariable, wanted ? path : ""}};
+  std::string path;
+  secretFile(settings, path).IgnoreError();  // said by readLinkSecret
+  return {{kInherited, path}};
 }
 
 std::shared_ptr<grpc::ServerCredentials> serverCredentials(const LinkSecretPtr& secret) {

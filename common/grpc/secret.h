@@ -22,9 +22,9 @@ using LinkSecretPtr = std::shared_ptr<const LinkSecret>;  // null: links are pla
 // By sluice.authenticate and sluice.authenticate.secret.file. Takes some 40 ms, so that guessing is slow. One line for what is wrong: no file is
 // named, others can read it, or it holds too little.
 SLUICE_INTERNAL absl::Status readLinkSecret(const Settings& settings, LinkSecretPtr& secret);
-// By the environment alone: processes that a worker has started.
+// What the parent uses: executors.
 SLUICE_INTERNAL absl::Status inheritLinkSecret(LinkSecretPtr& secret);
-// What children need in their environment to know it, too.
+// What children find in their environment: they use what we use, whatever their own settings say.
 SLUICE_INTERNAL std::vector<std::pair<std::string, std::string>> environmentOfSecret(const Settings& settings);
 // Deterministic; for readLinkSecret, and tests.
 SLUICE_INTERNAL LinkSecretPtr linkSecretOf(std::string_view text);

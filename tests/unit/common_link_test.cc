@@ -347,6 +347,18 @@ TEST(LinkSecret, IsReadFromAFileThatNobodyElseReads) {
             "sluice.authenticate.secret.file: others can read " + open.path + "; chmod 600 it, and choose another secret if somebody may have");
   EXPECT_EQ(read({{".secret.file", little.path}}, secret),
             "sluice.authenticate.secret.file: " + little.path + " holds 7 characters, which can be guessed; make a secret with: openssl rand -base64 32");
+  // Whoever was started by somebody uses what that uses, whatever its own settings say.
+  Settings own;
+  EXPECT_TRUE(own.set("sluice.authenticate.secret.file", good.path, ConfOrigin::kProgram).ok());
+  for (const std::string& inherited : {std::string(), good.path}) {
+    ::setenv("SLUICE_INHERITED_SECRET_FILE", inherited.c_str(), 1);
+    EXPECT_EQ(read({{"", inherited.empty() ? "true" : "false"}}, secret), "");
+    EXPECT_EQ(secret == nullptr, inherited.empty());
+    EXPECT_EQ(environmentOfSecret(own), (std::vector<std::pair<std::string, std::string>>{{"SLUICE_INHERITED_SECRET_FILE", inherited}}));
+  }
+  ::unsetenv("SLUICE_INHERITED_SECRET_FILE");
+  EXPECT_EQ(environmentOfSecret(own)[0].second, good.path);
+  EXPECT_EQ(environmentOfSecret(Settings())[0].second, "");
   Settings settings;
   EXPECT_TRUE(settings.set("sluice.authenticate.secret.file", good.path, ConfOrigin::kProgram).ok());
   EXPECT_TRUE(settings.set("sluice.app.name", "x", ConfOrigin::kProgram).ok());

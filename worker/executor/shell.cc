@@ -16,6 +16,10 @@
 
 namespace sluice::executor {
 
+namespace {
+constexpr std::int64_t kReachMs = 30'000;  // for a first session with the master
+}  // namespace
+
 Shell::Shell(ShellOptions options) : options_(std::move(options)), spill_(options_.localDirectory) {}
 
 Shell::~Shell() { leave(0); }
@@ -46,6 +50,12 @@ absl::Status Shell::open() {
   link.app = order.app();
   link.ownThread = false;
   link.secret = options_.secret;
+  link.onDialFailure = [this](Peer to, const std::string& line, int attempt) {
+    if (to != kMasterPeer || wasUp_) return;
+    if (attempt == 1) log("cannot reach the master at " + options_.master + ": " + line);
+    if (SystemClock::read() > opened_ + Milliseconds(kReachMs)) giveUp("the master at " + options_.master + " was never reached (" + line + ")");
+  };
+  opened_ = SystemClock::read();
   link_ = std::make_unique<GrpcLink>(link, strand_, *this);
   timers_ = std::make_unique<Timers>(strand_, [this](TimerName timer) {
     if (machine_) machine_->onTimer(timer, SystemClock::read());
@@ -139,6 +149,7 @@ void Shell::onMessage(Peer from, EnvelopePtr envelope) {
 }
 
 void Shell::onSession(Peer with, bool up) {
+  wasUp_ = wasUp_ || (up && with == kMasterPeer);
   if (machine_) {
     machine_->onSession(with, up, SystemClock::read());
   } else if (up && with == kMasterPeer) {

@@ -65,6 +65,8 @@ class Shell final : public Effects, public LinkHandler, public CodeResolver {
 
   ShellOptions options_;
   SpillFolder spill_;
+  Moment opened_;
+  bool wasUp_ = false;  // there was a session with the master; on the strand
   std::string socket_;  // path of the Unix socket listened on; empty: none
   Strand strand_;
   std::unique_ptr<Runtime> runtime_;
