@@ -135,11 +135,14 @@ void decide(State& s, App& app, Stream& stream) {
   auto& decided = *record.mutable_decided();
   decided.set_app(app.id.value), decided.set_stream(stream.number), decided.set_when_ms(in->whenMs);
   const proto::Plan& plan = *in->plan->plan;
+  const std::string leftOut = stream.record->batches[in->whenMs].allocated.failure();
   bool abandoned = false;
   for (int i = 0; i < plan.outputs_size(); ++i) {
     if (!isOnSlide(*in, i)) continue;
     auto prepared = std::find_if(in->outputs.begin(), in->outputs.end(), [&](const auto& o) { return int(o.position) == i; });
-    decideOutput(*in, plan.outputs(i), std::uint32_t(i), prepared == in->outputs.end() ? nullptr : &*prepared, *decided.add_outputs());
+    auto& decision = *decided.add_outputs();
+    decideOutput(*in, plan.outputs(i), std::uint32_t(i), prepared == in->outputs.end() ? nullptr : &*prepared, decision);
+    if (!leftOut.empty()) decision.set_abandoned(leftOut);
     abandoned |= prepared != in->outputs.end() && !prepared->abandoned.empty();
   }
   if (abandoned) cancelAtExecutors(s, app, *in);
@@ -166,7 +169,7 @@ void decide(State& s, App& app, Stream& stream) {
   for (const auto& output : decided.outputs()) {
     if (batch.error.empty()) batch.error = output.abandoned();
     auto kind = plan.outputs(int(output.output())).kind();
-    if (kind == proto::OUTPUT_DRIVER) batch.functions.push_back(output.output());
+    if (kind == proto::OUTPUT_DRIVER && output.abandoned().empty()) batch.functions.push_back(output.output());
     bool published = kind == proto::OUTPUT_FILES || kind == proto::OUTPUT_ROLLING;  // these end when they are
     if (kind != proto::OUTPUT_DRIVER && (!published || !output.abandoned().empty())) tellOutputEnded(s, app, stream, in->whenMs, output.output(), output.abandoned());
   }
@@ -228,7 +231,9 @@ bool startNextBatch(State& s, App& app, Stream& stream) {
   stream.running = in;
   tellBegun(s, app, stream, *in);
   tellJobBegun(s, app, *in, "batch " + std::to_string(in->whenMs) + " ms");
-  if (isEmpty(*in)) {
+  if (!record.allocated.failure().empty()) {
+    for (auto& output : in->outputs) output.abandoned = record.allocated.failure();
+  } else if (isEmpty(*in)) {
     for (auto& output : in->outputs) output.missing = 0;
   } else {
     app.instances[{in->whenMs, stream.number}] = in;
@@ -377,7 +382,7 @@ void recallBatches(State& s, App& app, Stream& stream) {
       text += output.lines();
       if (batch.error.empty()) batch.error = output.abandoned();
       bool function = plan.outputs(int(output.output())).kind() == proto::OUTPUT_DRIVER;
-      if (function && !record.ended.contains(output.output())) batch.functions.push_back(output.output());
+      if (function && output.abandoned().empty() && !record.ended.contains(output.output())) batch.functions.push_back(output.output());
     }
     tellLines(s, app, record.logPosition, text);  // its place in the log is known: said again, it changes nothing
     stream.functionRuns |= !batch.functions.empty();  // the next driver is told that it may be a rerun

@@ -239,8 +239,9 @@ void allocate(State& s, App& app, Stream& stream, std::int64_t whenMs, bool ever
   }
   if (stream.planned) {
     const auto& planned = stream.planned->message.planned();
-    *allocated.mutable_plan() = planned.plan(), *allocated.mutable_captures() = planned.captures();
-    allocated.set_template_hash(planned.plan().template_hash());
+    allocated.set_failure(planned.error());
+    if (planned.error().empty()) *allocated.mutable_plan() = planned.plan(), *allocated.mutable_captures() = planned.captures();
+    if (planned.error().empty()) allocated.set_template_hash(planned.plan().template_hash());
     stream.planned = nullptr;
   }
   s.commit(record);
@@ -266,6 +267,13 @@ bool allocateNext(State& s, App& app, Stream& stream) {
   }
   allocate(s, app, stream, whenMs, stream.draining && allStopped(stream));
   return true;
+}
+
+// Whether later batches are made of earlier ones: states and windows, where a batch that is left out would be a hole.
+bool isCarriedOn(const proto::Plan& plan) {
+  return std::any_of(plan.nodes().begin(), plan.nodes().end(), [](const auto& node) {
+    return node.keep().state() || std::any_of(node.edges().begin(), node.edges().end(), [](const auto& edge) { return edge.first_shift_ms() != 0 || edge.shifts() > 1; });
+  });
 }
 
 // ---- ending ----
@@ -446,10 +454,12 @@ void takePlanned(State& s, App& app, const EnvelopePtr& envelope) {
   if (found == app.streams.end() || !found->second->record) return;
   Stream& stream = *found->second;
   if (planned.when_ms() != stream.record->allocatedMs + stream.intervalMs || stream.planned) return;
-  if (!planned.error().empty()) {
+  if (!planned.error().empty() && isCarriedOn(*stream.record->plan)) {
     return stopStream(s, app, stream, "the driver cannot plan batch " + std::to_string(planned.when_ms()) + ": " + planned.error());
   }
-  if (auto status = checkPlan(planned.plan()); !status.ok()) {
+  if (!planned.error().empty()) {
+    s.warn(app, "batch " + std::to_string(planned.when_ms()) + " is left out: " + planned.error());
+  } else if (auto status = checkPlan(planned.plan()); !status.ok()) {
     return stopStream(s, app, stream, "the driver's plan of batch " + std::to_string(planned.when_ms()) + " cannot run: " + std::string(status.message()));
   }
   stream.planned = envelope;

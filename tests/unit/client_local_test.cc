@@ -233,6 +233,24 @@ TEST(LocalStreams, ErrorsOfBatchesReachTheWaiterAndLaterBatchesGoOn) {
   ssc.stop(true, true);
 }
 
+TEST(LocalStreams, ATransformThatThrowsLeavesItsBatchOutAndLaterOnesGoOn) {
+  StreamingContext ssc(localConf(), Milliseconds(50));
+  RDDQueue<std::int64_t> queue;
+  auto sum = ssc.context().longAccumulator();
+  std::atomic<int> calls{0};
+  ssc.queueStream(queue).transform([&calls](RDD<std::int64_t> rdd, Time) {
+    if (++calls == 1) throw std::runtime_error("no such table");
+    return rdd;
+  }).foreachRDD([&](const auto& rdd) { sum.add(rdd.fold(0, std::plus<>())); });
+  queue.push(ssc.context().range(0, 5));
+  queue.push(ssc.context().range(4, 10));
+  ssc.start();
+  EXPECT_NE(errorOf([&] { ssc.awaitTermination(); }).find("no such table"), std::string::npos);
+  while (sum.value() == 0) ASSERT_FALSE(ssc.awaitTerminationOrTimeout(Milliseconds(20)));
+  EXPECT_EQ(sum.value(), 39) << "of the second batch alone";
+  ssc.stop(true, true);
+}
+
 TEST(LocalStreams, TransformWithTimeRunsJobsOnOtherDatasets) {
   StreamingContext ssc(localConf(), Milliseconds(50));
   RDDQueue<std::int64_t> queue;

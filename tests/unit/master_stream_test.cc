@@ -428,6 +428,52 @@ TEST(MasterStream, PlansOfTheDriverAreAskedForInOrder) {
   fleet.expectReplays();
 }
 
+// The driver's function threw: its batch is left out, functions and all, and the next one is planned.
+TEST(MasterStream, ABatchThatTheDriverCannotPlanIsLeftOut) {
+  Fleet fleet;
+  PlanMaker p(27, 1000);
+  auto words = p.reduce(p.batches({1, 1}));
+  p.output(words, proto::OUTPUT_PRINT);
+  p.output(words, proto::OUTPUT_DRIVER);
+  p.plan.set_driver_planned(true);
+  fleet.startStream(p.plan);
+  auto plan = [&](std::int64_t whenMs, const std::string& error) {
+    fleet.advance(kZero + whenMs - fleet.now.time().milliseconds());
+    fleet.driver(Fleet::messageOf(&proto::Message::mutable_planned, [&](proto::Planned& planned) {
+      planned.set_app(1), planned.set_stream(1), planned.set_when_ms(kZero + whenMs), planned.set_error(error);
+      if (error.empty()) *planned.mutable_plan() = p.plan;
+    }));
+  };
+  plan(1000, "transform at main.cc:3: no such table");
+  plan(2000, "");
+  EXPECT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000, 2000}));
+  auto done = fleet.received(proto::Message::kBatchDone);
+  EXPECT_EQ(done[0].batch_done().error(), "transform at main.cc:3: no such table");
+  EXPECT_FALSE(done[0].batch_done().stopped());
+  EXPECT_EQ(done[1].batch_done().error(), "");
+  EXPECT_EQ(printedTimes(fleet), std::vector<std::int64_t>{2000});
+  auto functions = fleet.received(proto::Message::kRunOutput);
+  ASSERT_EQ(functions.size(), 1u);
+  EXPECT_EQ(functions[0].run_output().when_ms(), kZero + 2000);
+  fleet.expectReplays();
+}
+
+// A state would lack what the batch had.
+TEST(MasterStream, ABatchThatTheDriverCannotPlanStopsAStreamWithAState) {
+  Fleet fleet;
+  PlanMaker p(28, 1000);
+  p.output(p.step(p.state(p.step(p.batches({1, 1})))), proto::OUTPUT_PRINT);
+  p.plan.set_driver_planned(true);
+  fleet.startStream(p.plan);
+  fleet.advance(600);
+  fleet.driver(Fleet::messageOf(&proto::Message::mutable_planned, [&](proto::Planned& planned) {
+    planned.set_app(1), planned.set_stream(1), planned.set_when_ms(kZero + 1000), planned.set_error("no such table");
+  }));
+  auto stopped = fleet.received(proto::Message::kStreamStopped);
+  ASSERT_EQ(stopped.size(), 1u);
+  EXPECT_EQ(stopped[0].stream_stopped().error(), "the driver cannot plan batch " + std::to_string(kZero + 1000) + ": no such table");
+}
+
 TEST(MasterStream, CheckpointsAreTakenAndTwoAreKept) {
   Fleet fleet;
   fleet.startStream(stateful(std::vector<int>(20, 2), "/checkpoints"));
