@@ -30,6 +30,15 @@ class Desk : public Effects {
   void writeManifest(AppId, std::uint32_t, const std::string&, const proto::Manifest&, int) override {}
   void readManifest(AppId, std::uint32_t, const std::string&) override {}
 
+  // Another master, on this one's journal.
+  void restart() {
+    auto records = journal;
+    sent.clear(), timers.clear();
+    machine = std::make_unique<Machine>(options, *this);
+    for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(machine->replay(i + 1, records[i]).ok());
+    machine->start(now);
+    sync();
+  }
   void sync() {
     synced = journal.size();
     machine->onSynced(synced, now);
@@ -264,12 +273,7 @@ TEST(MasterApplication, ANewMasterTakesUpTheExecutorsThatRun) {
               }));
   };
   // Another master, on that journal. The driver comes first, then the worker, then the executor.
-  auto records = desk.journal;
-  desk.sent.clear(), desk.timers.clear();
-  desk.machine = std::make_unique<Machine>(desk.options, desk);
-  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(desk.machine->replay(i + 1, records[i]).ok());
-  desk.machine->start(desk.now);
-  desk.sync();
+  desk.restart();
   desk.machine->onSession(kDriver, true, desk.now);
   desk.submit(kDriver, 1);
   proto::StartExecutor over = order;
@@ -295,12 +299,7 @@ TEST(MasterApplication, ANewMasterOrdersNobodyForAWhile) {
   desk.submit(kDriver, 1, {"sluice.cores.max=4"});
   auto order = desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor).at(0).start_executor();
   desk.report(1, order.executor());
-  auto records = desk.journal;
-  desk.sent.clear(), desk.timers.clear();
-  desk.machine = std::make_unique<Machine>(desk.options, desk);
-  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(desk.machine->replay(i + 1, records[i]).ok());
-  desk.machine->start(desk.now);
-  desk.sync();
+  desk.restart();
   desk.machine->onSession(kDriver, true, desk.now);
   desk.submit(kDriver, 1);
   desk.worker(2, 4);
@@ -315,12 +314,7 @@ TEST(MasterApplication, ADriverThatDoesNotComeBackEndsItsApplication) {
   desk.worker(1, 4);
   desk.submit(kDriver, 1);
   std::string app = "app-20231114221320-0001";
-  auto records = desk.journal;
-  desk.sent.clear(), desk.timers.clear();
-  desk.machine = std::make_unique<Machine>(desk.options, desk);
-  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(desk.machine->replay(i + 1, records[i]).ok());
-  desk.machine->start(desk.now);
-  desk.sync();
+  desk.restart();
   desk.advance(59'999);
   EXPECT_EQ(desk.status(app).state(), "SUBMITTED");
   desk.advance(1);
@@ -335,12 +329,7 @@ TEST(MasterApplication, WhatAnExecutorHasIsNotGivenAwayBeforeItsWorkerComes) {
   desk.submit(kDriver, 1, {"sluice.executor.memory=512m", "sluice.executor.cores=2", "sluice.executor.resource.gpu.amount=1"});
   auto order = desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor).at(0).start_executor();
   desk.report(1, order.executor());
-  auto records = desk.journal;
-  desk.sent.clear(), desk.timers.clear();
-  desk.machine = std::make_unique<Machine>(desk.options, desk);
-  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(desk.machine->replay(i + 1, records[i]).ok());
-  desk.machine->start(desk.now);
-  desk.sync();
+  desk.restart();
   desk.machine->addExecutor(AppId{1}, ExecutorId{order.executor()});  // it has a receiver
   desk.machine->onSession({Role::kExecutor, order.executor()}, true, desk.now);
   desk.tell({Role::kExecutor, order.executor()}, Fleet::messageOf(&proto::Message::mutable_report, [&](proto::Report& report) {

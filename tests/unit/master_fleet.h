@@ -122,6 +122,14 @@ class Fleet : public Effects {
     executors[id]->tellAgain();
   }
 
+  // Another master, on this one's journal; what was under way is lost, and nobody has a session with it.
+  void restart() {
+    queue.clear(), timers.clear();
+    auto records = journal;
+    machine = std::make_unique<Machine>(options, *this);
+    for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(machine->replay(i + 1, records[i]).ok());
+    machine->start(now);
+  }
   void sync() {
     durable = journal.size();
     machine->onSynced(durable, now);

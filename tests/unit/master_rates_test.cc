@@ -203,12 +203,8 @@ TEST_F(Backpressure, AnotherMasterGoesOnAtTheRate) {
   Fleet fleet(3, 2, on());
   fleet.startStream(counting());
   for (int k = 1; k <= 3; ++k) batch(fleet, k, 1000, 500);
-  fleet.queue.clear(), fleet.timers.clear();
-  auto records = fleet.journal;
-  fleet.machine = std::make_unique<Machine>(fleet.options, fleet);
-  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(fleet.machine->replay(i + 1, records[i]).ok());
   for (std::uint64_t id : {1, 2, 3}) fleet.executors[id]->started.clear();
-  fleet.machine->start(fleet.now);
+  fleet.restart();
   for (std::uint64_t id : {1, 2, 3}) fleet.join(id, true);
   fleet.settle();
   int started = 0;

@@ -625,11 +625,7 @@ TEST(MasterStream, AnotherMasterTakesUpTheReceiversThatRun) {
   fleet.settle();
   fleet.advance(600);
   ASSERT_EQ(doneTimes(fleet), (std::vector<std::int64_t>{1000}));
-  fleet.queue.clear(), fleet.timers.clear();
-  auto records = fleet.journal;
-  fleet.machine = std::make_unique<Machine>(fleet.options, fleet);
-  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(fleet.machine->replay(i + 1, records[i]).ok());
-  fleet.machine->start(fleet.now);
+  fleet.restart();
   // One that was opened elsewhere before, and is not wanted any more, and the one that counts, with two blocks more.
   std::uint64_t other = id == 1 ? 2 : 1;
   auto report = [&](std::uint64_t executor, std::uint64_t incarnation, std::uint64_t first) {
@@ -676,11 +672,7 @@ TEST(MasterStream, AnotherMasterWaitsForAReceiverThatIsGoneOnlySoLong) {
   Fleet fleet;
   fleet.startStream(counting());
   std::uint64_t id = receiverAt(fleet, 1), other = id == 1 ? 2 : 1;
-  fleet.queue.clear(), fleet.timers.clear();
-  auto records = fleet.journal;
-  fleet.machine = std::make_unique<Machine>(fleet.options, fleet);
-  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(fleet.machine->replay(i + 1, records[i]).ok());
-  fleet.machine->start(fleet.now);
+  fleet.restart();
   fleet.join(other, true);
   fleet.settle();
   fleet.advance(9'999);
@@ -752,11 +744,7 @@ TEST(MasterStream, AReceiverThatIsTakenUpByAStreamThatDrainsIsClosed) {
   Fleet fleet;
   fleet.startStream(counting());
   std::uint64_t id = receiverAt(fleet, 1);
-  fleet.queue.clear(), fleet.timers.clear();
-  auto records = fleet.journal;
-  fleet.machine = std::make_unique<Machine>(fleet.options, fleet);
-  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_TRUE(fleet.machine->replay(i + 1, records[i]).ok());
-  fleet.machine->start(fleet.now);
+  fleet.restart();
   drain(fleet);
   fleet.machine->onSession({Role::kExecutor, id}, true, fleet.now);
   fleet.tell({Role::kExecutor, id}, Fleet::messageOf(&proto::Message::mutable_report, [&](proto::Report& report) {
