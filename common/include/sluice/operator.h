@@ -140,10 +140,10 @@ class SLUICE_EXPORT TaskContext {
   virtual StateStore* state() { return nullptr; }
   // A per-task slot for decoded broadcast values and the like: freed by `drop` when the task ends.
   virtual void*& local(std::uint64_t key, void (*drop)(void*)) = 0;
-  // What the executor keeps for the application's functions (sluice/executor_resource.h); null where nothing is kept.
-  // What this task has of the executor's resources, by sluice.task.resource.NAME.amount: resources().at("gpu").addresses.
+  // What this task has of the executor's resources, by sluice.task.resource.NAME.amount:
+  // resources().at("gpu").addresses.
   virtual const ResourceMap& resources() const;
-  // Where the values of ExecutorResource are kept.
+  // What the executor keeps for the application's functions (sluice/executor_resource.h); null where nothing is kept.
   virtual ResourceHost* resourceHost() { return nullptr; }
   // Where the tasks of its barrier stage meet; null in other stages.
   virtual BarrierHost* barrierHost() { return nullptr; }
