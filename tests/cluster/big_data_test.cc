@@ -83,6 +83,7 @@ Seen total(const std::vector<Seen>& parts) {
 class BigData : public ::testing::Test {
  protected:
   BigData() : n_(records()) {
+    if (const char* outer = std::getenv("TMPDIR")) outer_ = outer;
     ::setenv("TMPDIR", folder_.path().c_str(), 1);
     ::setenv("XDG_CACHE_HOME", folder_.path("cache").c_str(), 1);
     std::string master = SLUICE_TEST_SCALE == 1 ? "local-cluster[3,1," + std::to_string(kBudgetMb) + "]" : "local[2]";
@@ -94,6 +95,8 @@ class BigData : public ::testing::Test {
     memory_->stop();
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
     context_.reset();
+    if (outer_) ::setenv("TMPDIR", outer_->c_str(), 1);
+    else ::unsetenv("TMPDIR");  // the next test's folder does not lie in this one's
     std::printf("%lld MB in %.1f s\n", static_cast<long long>(n_ * kRecordBytes >> 20), seconds);
     memory_->print();
     if (SLUICE_TEST_SCALE == 1) memory_->expectAtMost(kBudgetMb + kBesideMb, 3);
@@ -122,6 +125,7 @@ class BigData : public ::testing::Test {
     return {7, [](std::int64_t key) { return std::uint64_t(key) % 7; }};
   }
 
+  std::optional<std::string> outer_;  // TMPDIR
   TestFolder folder_;
   const std::int64_t n_;
   std::optional<Context> context_;
