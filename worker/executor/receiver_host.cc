@@ -118,7 +118,7 @@ char* ReceiverHost::textSpace(std::size_t atLeast, std::size_t& size) {
   MutexLock lock(mutex_);
   waitForRoom();
   room_ = builder_.textSpace(atLeast, size);
-  size = std::min(size, textAtOnce());
+  if (rate_.atOnce() != 0) size = std::min(size, textAtOnce());
   return room_;
 }
 
