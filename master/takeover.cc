@@ -61,6 +61,7 @@ void takeUpExecutors(State& s, Worker& worker, const proto::Register& enrol) {
 
 void takeoverTimer(State& s, App& app) {
   app.recovering = false;
+  if (app.ready) dropAwaited(s, app);  // it went on with others; else checkReady does
   shareOut(s);
   checkReady(s, app, !app.up.empty());
 }

@@ -309,6 +309,32 @@ TEST(MasterApplication, ANewMasterOrdersNobodyForAWhile) {
   EXPECT_EQ(desk.ordered(1), (Ordered{{2, {4}}})) << "its worker is gone as well";
 }
 
+// An application that goes on with others, and one that its worker has and that never says a word.
+TEST(MasterApplication, ANewMasterGivesUpWhoStaysSilentThoughOthersCame) {
+  Desk desk;
+  desk.worker(1, 2), desk.worker(2, 2);
+  desk.submit(kDriver, 1);
+  auto first = desk.to({Role::kWorker, 1}, proto::Message::kStartExecutor).at(0).start_executor();
+  auto second = desk.to({Role::kWorker, 2}, proto::Message::kStartExecutor).at(0).start_executor();
+  desk.report(1, first.executor()), desk.report(1, second.executor());
+  desk.restart();
+  desk.machine->onSession(kDriver, true, desk.now);
+  desk.submit(kDriver, 1);
+  desk.report(1, first.executor());  // ready with this one
+  desk.machine->onSession({Role::kWorker, 2}, true, desk.now);
+  desk.tell({Role::kWorker, 2}, Fleet::messageOf(&proto::Message::mutable_enrol, [&](proto::Register& enrol) {
+              enrol.set_worker(2), enrol.set_start(1), enrol.set_host("host2"), enrol.set_slots(2), enrol.set_memory_bytes(1024 << 20);
+              enrol.add_executors(second.executor());
+              auto& held = *enrol.add_held();
+              held.set_app(1), held.set_slots(second.slots()), held.set_memory_bytes(second.memory_bytes());
+            }));
+  desk.advance(9'999);
+  EXPECT_TRUE(desk.to({Role::kWorker, 2}, proto::Message::kStopExecutor).empty());
+  desk.advance(1);
+  ASSERT_EQ(desk.to({Role::kWorker, 2}, proto::Message::kStopExecutor).size(), 1u);
+  EXPECT_EQ(desk.ordered(1), (Ordered{{2, {2}}})) << "another in its place";
+}
+
 TEST(MasterApplication, ADriverThatDoesNotComeBackEndsItsApplication) {
   Desk desk;
   desk.worker(1, 4);
