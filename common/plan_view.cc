@@ -133,13 +133,17 @@ std::uint32_t PlanView::ofParent(const proto::Edge& edge, std::int64_t whenMs, c
   return exists(edge.parent(), at, facts) ? partitions(edge.parent(), at, facts) : 0;
 }
 
-std::uint32_t PlanView::partitions(std::uint32_t id, std::int64_t whenMs, const Facts& facts) const {
+std::uint32_t PlanView::partitions(std::uint32_t id, std::int64_t whenMs, const Facts& facts) const { return count(id, whenMs, facts, false); }
+
+std::uint32_t PlanView::count(std::uint32_t id, std::int64_t whenMs, const Facts& facts, bool always) const {
   const auto& n = node(id);
+  if (n.kind() == proto::NODE_SOURCE && n.source().kind() == proto::SOURCE_STATIC) return n.source().inputs_size();
   if (n.kind() == proto::NODE_SOURCE) {
-    if (n.source().kind() == proto::SOURCE_STATIC) return n.source().inputs_size();
     auto it = facts.sources.find({id, whenMs});
     return it == facts.sources.end() ? 0 : it->second;
   }
+  // A state goes on where nothing comes in: it lies by key, as what it is made of does, whether that has a value then or not.
+  always = always || n.keep().state();
   if (n.kind() == proto::NODE_CARTESIAN) {
     std::uint64_t product = 1;
     for (const auto& edge : n.edges()) product *= ofParent(edge, whenMs, facts);
@@ -157,8 +161,8 @@ std::uint32_t PlanView::partitions(std::uint32_t id, std::int64_t whenMs, const 
     if (edge.parent() == id || edge.exchange() != proto::EXCHANGE_NONE) continue;
     for (std::uint32_t i = 0; i < std::max(edge.shifts(), 1u); ++i) {
       std::int64_t at = parentTime(edge, whenMs, i);
-      if (!exists(edge.parent(), at, facts)) continue;
-      sum += partitions(edge.parent(), at, facts);
+      if (!always && !exists(edge.parent(), at, facts)) continue;
+      sum += count(edge.parent(), at, facts, always);
       if (n.kind() != proto::NODE_UNION) break;
     }
     if (sum != 0 && n.kind() != proto::NODE_UNION) break;

@@ -103,6 +103,8 @@ class SLUICE_INTERNAL PlanView {
   void addStateStages(std::uint32_t node, std::vector<bool>& seen);
   std::int64_t parentTime(const proto::Edge& edge, std::int64_t whenMs, std::uint32_t shift) const;
   std::uint32_t ofParent(const proto::Edge& edge, std::int64_t whenMs, const Facts& facts) const;
+  // `always`: also where the node has no value then.
+  std::uint32_t count(std::uint32_t node, std::int64_t whenMs, const Facts& facts, bool always) const;
   void collectReads(std::uint32_t node, std::int64_t whenMs, std::uint32_t partition, const Facts& facts, TaskReads& reads) const;
 
   std::shared_ptr<const proto::Plan> plan_;

@@ -35,6 +35,20 @@ TEST(State, BeginsEmptyAlsoWithoutAnRdd) {
   expectBatches<std::string, Count>({noRdd, {}, {"a"}, noRdd}, running, {{}, {}, {{"a", 1}}, {{"a", 1}}}, {.checkpoint = true});
 }
 
+// Its input lies by key already, so there is no exchange below it whose reducers would say in how many partitions it lies.
+TEST(State, GoesOnWithoutAnRddOfWhatLiesByKey) {
+  auto op = [](auto s) {
+    return s.map([](const std::string& w) { return std::pair(w, 1); })
+        .reduceByKey([](int a, int b) { return a + b; }, 3)
+        .updateStateByKey([](const std::vector<int>& added, const std::optional<int>& state) -> std::optional<int> {
+          return state.value_or(0) + (added.empty() ? 0 : added.front());
+        }, 3);
+  };
+  expectBatches<std::string, Count>({{"a", "a"}, noRdd, {"b"}, noRdd, noRdd, {"a"}}, op,
+                                    {{{"a", 2}}, {{"a", 2}}, {{"a", 2}, {"b", 1}}, {{"a", 2}, {"b", 1}}, {{"a", 2}, {"b", 1}}, {{"a", 3}, {"b", 1}}},
+                                    {.checkpoint = true});
+}
+
 TEST(State, SurvivesTheLossOfAnExecutor) {
   expectBatches<std::string, Count>(kIn, running, kWant, {.midway = {Midway::kExecutorLoss}, .checkpoint = true});
 }
