@@ -152,7 +152,7 @@ Run* Pass::runOf(const std::shared_ptr<Template>& readerPlan, const Stage& reade
 void Pass::begin(Run& run) {
   if (run.pass == pass_) return;
   run.pass = pass_;
-  run.queued = run.wholeAsked = run.inputsAsked = run.wantsAll = false;
+  run.queued = run.wholeAsked = run.inputsAsked = run.wantsAll = run.unblocked = false;
   run.hadParts = run.begun;
   run.expanded = 0;
   run.wanted.clear(), run.found.clear(), run.reread.clear();
@@ -531,6 +531,8 @@ Pass::Group& Pass::group(const Run& run, bool cautious) {
   return groups_.back();
 }
 
+      begin(*run);
+      run->unblocked = true;
 proto::Launch& Pass::launchTo(Group& group, std::uint32_t executor) {
   Outgoing& out = group.byExecutor[executor];
   if (!out.launch) {
@@ -610,7 +612,8 @@ void Pass::addTask(Run& run, std::uint32_t partition, Group& group, proto::Tasks
 // Senders learn where reducers are that the epoch does not put there, and which they have to serve again.
 void Pass::tellMoved() {
   for (Run* run : looked_) {
-    if (!run->reducers || (!run->wantsAll && run->wanted.empty() && run->found.empty() && run->reread.empty())) continue;
+    bool sends = run->wantsAll || !run->wanted.empty() || !run->found.empty() || !run->reread.empty() || run->unblocked;
+    if (!run->reducers || !sends) continue;
     const auto& standard = in_.placement->places(std::uint32_t(run->reducers->size())).at;
     const Stage& stage = run->shape();
     auto route = [&](std::uint32_t reducer, std::uint32_t at) {

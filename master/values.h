@@ -70,6 +70,7 @@ struct Run {
   // Of the pass that runs now.
   std::uint64_t pass = 0;
   bool queued = false, wholeAsked = false, inputsAsked = false, hadParts = false;
+  bool unblocked = false;  // tasks that had to wait are sent
   bool wantsAll = false;  // nothing was there: `wanted` stands for all parts, whose states are still to be set
   std::uint32_t expanded = 0;          // of `wanted`
   std::vector<std::uint32_t> wanted;  // parts whose tasks this pass has to place
