@@ -286,6 +286,7 @@ void Builder::fillNode(std::size_t at, proto::Node& to) const {
   to.set_one_value_when_empty(node.oneValueWhenEmpty), to.set_first_batch_only(node.firstBatchOnly);
   to.set_equal_partitions(node.equalPartitions), to.set_per_key(node.perKey), to.set_barrier(node.barrier);
   *to.mutable_picked() = {node.picked.begin(), node.picked.end()};
+  to.set_told(node.onPerBatch && node.isKept() && node.slideMs != 0);
   if (!node.state) return;
   const TypeDesc* state = node.type;
   if (node.op.desc && node.op.desc->form == OpDesc::Form::kStateful) {

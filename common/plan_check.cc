@@ -44,6 +44,7 @@ class Check {
       return refuse(n, "more than " + std::to_string(kMostPartitions) + " partitions");
     }
     if (!isTime(n.slide_ms())) return refuse(n, "a time is out of bounds");
+    if (n.told() && (n.kind() == proto::NODE_SOURCE || !n.keep().keep())) return refuse(n, "its partitions cannot be told");
     if (n.keep().state() && (!n.keep().keep() || n.slide_ms() <= 0)) return refuse(n, "a state that is not kept");
     bool leaf = n.kind() == proto::NODE_SOURCE || n.kind() == proto::NODE_PLACER;
     if (leaf && n.edges_size() != 0) return refuse(n, "it reads nothing and has edges");

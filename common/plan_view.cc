@@ -124,6 +124,7 @@ bool PlanView::exists(std::uint32_t id, std::int64_t whenMs, const Facts& facts)
       if (exists(edge.parent(), at, facts)) return true;
     }
   }
+  if (const std::uint32_t* count = told(n, whenMs, facts)) return *count != Facts::kNoValue;
   return false;
 }
 
@@ -143,6 +144,12 @@ std::uint32_t PlanView::count(std::uint32_t id, std::int64_t whenMs, const Facts
     return it == facts.sources.end() ? 0 : it->second;
   }
   // A state goes on where nothing comes in: it lies by key, as what it is made of does, whether that has a value then or not.
+const std::uint32_t* PlanView::told(const proto::Node& n, std::int64_t whenMs, const Facts& facts) const {
+  if (!n.told()) return nullptr;
+  auto it = facts.sources.find({n.id(), whenMs});
+  return it == facts.sources.end() ? nullptr : &it->second;
+}
+
   always = always || n.keep().state();
   if (n.kind() == proto::NODE_CARTESIAN) {
     std::uint64_t product = 1;
@@ -150,6 +157,7 @@ std::uint32_t PlanView::count(std::uint32_t id, std::int64_t whenMs, const Facts
     return std::uint32_t(std::min<std::uint64_t>(product, UINT32_MAX));
   }
   if (n.kind() == proto::NODE_PICK) return ofParent(n.edges(0), whenMs, facts) == 0 ? 0 : std::uint32_t(n.picked_size());
+  if (const std::uint32_t* count = told(n, whenMs, facts); count && *count != Facts::kNoValue) return *count;
   for (const auto& edge : n.edges()) {
     if (edge.exchange() == proto::EXCHANGE_GATHER) return 1;
     if (edge.exchange() == proto::EXCHANGE_HASH || edge.exchange() == proto::EXCHANGE_DIRECT) {

@@ -46,7 +46,9 @@ struct ValueId {
 struct Facts {
   std::int64_t zeroMs = 0;  // of the stream; values at or before it do not exist
   std::uint32_t defaultPartitions = 1;
-  // Partitions of receiver, file and batch sources, by (node, when). Absent: no value at that time.
+  // Partitions of receiver, file and batch sources, by (node, when). Absent: no value at that time. In a stream that the driver plans also of
+  // nodes that are `told`, as it follows from the plan of its batch; kNoValue: that gave none.
+  static constexpr std::uint32_t kNoValue = ~0u;
   absl::flat_hash_map<std::pair<std::uint32_t, std::int64_t>, std::uint32_t> sources;
 };
 
@@ -105,6 +107,7 @@ class SLUICE_INTERNAL PlanView {
   std::uint32_t ofParent(const proto::Edge& edge, std::int64_t whenMs, const Facts& facts) const;
   // `always`: also where the node has no value then.
   std::uint32_t count(std::uint32_t node, std::int64_t whenMs, const Facts& facts, bool always) const;
+  const std::uint32_t* told(const proto::Node& node, std::int64_t whenMs, const Facts& facts) const;
   void collectReads(std::uint32_t node, std::int64_t whenMs, std::uint32_t partition, const Facts& facts, TaskReads& reads) const;
 
   std::shared_ptr<const proto::Plan> plan_;

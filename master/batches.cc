@@ -34,7 +34,7 @@ bool isEmpty(const Instance& in) {
   }
   for (const auto& reach : in.plan->reach) {
     auto found = in.facts->sources.find({reach.node, reach.absolute ? reach.back : in.whenMs - reach.back});
-    if (found != in.facts->sources.end() && found->second > 0) return false;
+    if (found != in.facts->sources.end() && found->second > 0 && found->second != Facts::kNoValue) return false;
   }
   return true;
 }

@@ -712,7 +712,9 @@ void Pass::send() {
         auto found = in_.facts->sources.find({reach.node, at});
         if (found == in_.facts->sources.end()) continue;
         auto* count = common.add_counts();
-        count->set_node(reach.node), count->set_when_ms(at), count->set_partitions(found->second);
+        count->set_node(reach.node), count->set_when_ms(at);
+        if (found->second == Facts::kNoValue) count->set_no_value(true);
+        else count->set_partitions(found->second);
       }
     }
     in_.launches.push_back({group.plan, group.captures, in_.placement});

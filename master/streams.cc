@@ -43,6 +43,14 @@ std::uint32_t partitionsOf(const proto::Plan& plan, const proto::Node& node, std
     if (parent == plan.nodes().end()) return 0;
     at = &*parent;
   }
+  if (allocated.has_plan()) {  // of sources, and so after them
+    PlanView own(std::make_shared<proto::Plan>(allocated.plan()));
+    for (const auto& node : own.plan().nodes()) {
+      if (!node.told()) continue;
+      bool exists = own.exists(node.id(), whenMs, *stream.facts);
+      stream.facts->sources[{node.id(), whenMs}] = exists ? own.partitions(node.id(), whenMs, *stream.facts) : Facts::kNoValue;
+    }
+  }
   return 0;
 }
 

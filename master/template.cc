@@ -102,6 +102,7 @@ void Template::findReach() {
       if (node.source().kind() != proto::SOURCE_STATIC) found.insert(here);
       continue;
     }
+    if (node.told()) found.insert(here);
     for (const auto& edge : node.edges()) {
       if (edge.parent() == here.node) continue;
       for (std::uint32_t i = 0; i < std::max(edge.shifts(), 1u); ++i) {

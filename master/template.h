@@ -31,7 +31,7 @@ class Placement {
   absl::flat_hash_map<std::uint32_t, std::unique_ptr<Places>> places_;
 };
 
-// A source whose partitions are known only at run time, as seen from a stage: its value at (time of the stage) - back, or at `back` itself.
+// A source, or what else has a number of partitions that is known only at run time, as seen from a stage: its value at (time of the stage) - back, or at `back` itself.
 struct Reach {
   std::uint32_t node = 0;
   std::int64_t back = 0;

@@ -60,6 +60,15 @@ TEST(Windows, InverseWithFilterEqualsNaive) {
                               {{{"a", 1}}, {{"a", 2}, {"b", 1}}, {{"a", 2}, {"b", 1}}, {{"a", 1}, {"b", 3}}, {{"b", 2}}, {{"b", 2}}, {}}, everywhere());
 }
 
+// Each batch of such a stream lies in partitions of its own.
+TEST(Windows, OfWhatTheDriverMakesAnewForEachBatch) {
+  auto op = [](auto s) {
+    return s.transform([](const sluice::RDD<int>& rdd, sluice::Time t) { return rdd.repartition(1 + int(t.milliseconds() / 1000 % 3)); }).window(Seconds(3), Seconds(1));
+  };
+  expectBatches<int, int>({{0, 1, 2}, {3}, {}, {4, 5}, noRdd, {6}}, op,
+                          {{0, 1, 2}, {0, 1, 2, 3}, {0, 1, 2, 3}, {3, 4, 5}, {4, 5}, {4, 5, 6}}, everywhere());
+}
+
 TEST(Windows, CountByWindow) {
   auto op = [](auto s) {
     return s.countByWindow(Seconds(2), Seconds(1));

@@ -61,8 +61,7 @@ void Instances::addFacts(Instance& instance, const proto::Launch& launch, const 
   facts->zeroMs = launch.zero_ms();
   facts->defaultPartitions = std::max(instance.installed->epoch->default_partitions(), 1u);
   for (const auto& count : launch.counts()) {
-    if (count.no_value()) facts->sources.erase({count.node(), count.when_ms()});
-    else facts->sources[{count.node(), count.when_ms()}] = count.partitions();
+    facts->sources[{count.node(), count.when_ms()}] = count.no_value() ? Facts::kNoValue : count.partitions();
   }
   instance.facts = std::move(facts);
   for (const auto& source : launch.sources()) {
