@@ -218,6 +218,7 @@ std::uint64_t Builder::digest(bool ofModule) const {
 std::string Builder::uidOf(std::size_t at) const {
   const PlanNode& node = *order_[at].node;
   if (!node.uid.empty()) return node.uid;
+  if (!node.windowUid.empty()) return node.windowUid;
   std::size_t before = 0;
   for (std::size_t i = 0; i < at; ++i) before += order_[i].node->uid.empty() && order_[i].node->name == node.name;
   return node.name + "-" + std::to_string(before);
@@ -285,8 +286,8 @@ void Builder::fillNode(std::size_t at, proto::Node& to) const {
   to.set_slide_ms(node.slideMs);
   to.set_one_value_when_empty(node.oneValueWhenEmpty), to.set_first_batch_only(node.firstBatchOnly);
   to.set_equal_partitions(node.equalPartitions), to.set_per_key(node.perKey), to.set_barrier(node.barrier);
-  *to.mutable_picked() = {node.picked.begin(), node.picked.end()};
   to.set_told(node.onPerBatch && node.isKept() && node.slideMs != 0);
+  *to.mutable_picked() = {node.picked.begin(), node.picked.end()};
   if (!node.state) return;
   const TypeDesc* state = node.type;
   if (node.op.desc && node.op.desc->form == OpDesc::Form::kStateful) {

@@ -351,7 +351,16 @@ void unpersist(const NodeRef& of) {
 }
 
 StorageLevel storageLevel(const NodeRef& node) { return current(node.get())->level; }
-void setUid(const NodeRef& node, std::string_view uid) { node->uid = uid; }
+void setUid(const NodeRef& node, std::string_view uid) {
+  node->uid = uid;
+  // A checkpoint holds what a window keeps of its parent, which shares its name unless it has one.
+  std::size_t at = 0;
+  for (const auto& input : node->inputs) {
+    const std::string place = ++at > 1 ? "/" + std::to_string(at) : "";
+    bool window = input.node && input.node->keptForShifts && (input.shifts > 1 || input.firstShift.milliseconds() != 0);
+    if (window && input.node->windowUid.empty()) input.node->windowUid = node->uid + place + "/" + input.node->name;
+  }
+}
 std::string nameOf(const NodeRef& node) { return current(node.get())->name; }
 void setName(const NodeRef& node, std::string_view name) { current(node.get())->name = name; }
 std::uint64_t newCall() {

@@ -68,6 +68,7 @@ class SLUICE_INTERNAL PlanNode {
   std::shared_ptr<const SourceSpec> source;
   std::string receiverCaptures;
   std::string name, uid;
+  std::string windowUid;  // of what a window with a uid reads, unless it has one of its own
   std::uint64_t call = 0;  // of the method that made it and others; 0: it alone
   CallSite site;
   std::int64_t slideMs = 0;

@@ -11,9 +11,9 @@ PlanView::PlanView(std::shared_ptr<const proto::Plan> plan) : plan_(std::move(pl
   for (int i = 0; i < plan_->outputs_size(); ++i) {
     const auto& output = plan_->outputs(i);
     if (output.kind() == proto::OUTPUT_DRIVER) {
-      // Nothing is computed for a driver function before it asks, but state must not fall behind.
+      // Nothing is computed for a driver function before it asks, but state must not fall behind, nor what a checkpoint holds of windows.
       std::vector<bool> seen(plan_->nodes_size());
-      addStateStages(output.node(), seen);
+      addLastingStages(output.node(), seen);
     } else {
       addStage(output.node(), Stage::Sink::kOutput, {}, i);
     }
@@ -41,7 +41,11 @@ int PlanView::position(std::uint32_t id) const {
   return it == positions_.end() ? -1 : it->second;
 }
 
-void PlanView::addStateStages(std::uint32_t id, std::vector<bool>& seen) {
+std::int64_t greatestShift(const proto::Edge& edge) {
+  return edge.first_shift_ms() + std::int64_t(std::max(edge.shifts(), 1u) - 1) * edge.shift_step_ms();
+}
+
+void PlanView::addLastingStages(std::uint32_t id, std::vector<bool>& seen) {
   int at = position(id);
   if (seen[at]) return;
   seen[at] = true;
@@ -50,7 +54,11 @@ void PlanView::addStateStages(std::uint32_t id, std::vector<bool>& seen) {
     if (!keepStages_.contains(id)) addStage(id, Stage::Sink::kKeep, {}, 0);
     return;
   }
-  for (const auto& edge : n.edges()) addStateStages(edge.parent(), seen);
+  for (const auto& edge : n.edges()) {
+    bool pane = !plan_->checkpoint_directory().empty() && greatestShift(edge) > 0 && node(edge.parent()).keep().keep();
+    if (pane && !keepStages_.contains(edge.parent())) addStage(edge.parent(), Stage::Sink::kKeep, {}, 0);
+    addLastingStages(edge.parent(), seen);
+  }
 }
 
 std::uint32_t PlanView::addStage(std::uint32_t root, Stage::Sink sink, ExchangeId exchange, std::uint32_t output) {
@@ -116,6 +124,7 @@ bool PlanView::exists(std::uint32_t id, std::int64_t whenMs, const Facts& facts)
   if (n.kind() == proto::NODE_SOURCE) {
     return n.source().kind() == proto::SOURCE_STATIC || facts.sources.contains({id, whenMs});
   }
+  if (const std::uint32_t* count = told(n, whenMs, facts)) return *count != Facts::kNoValue;
   if (n.keep().state()) return true;  // goes on without input
   for (const auto& edge : n.edges()) {
     if (edge.parent() == id) continue;
@@ -124,7 +133,6 @@ bool PlanView::exists(std::uint32_t id, std::int64_t whenMs, const Facts& facts)
       if (exists(edge.parent(), at, facts)) return true;
     }
   }
-  if (const std::uint32_t* count = told(n, whenMs, facts)) return *count != Facts::kNoValue;
   return false;
 }
 
@@ -136,6 +144,12 @@ std::uint32_t PlanView::ofParent(const proto::Edge& edge, std::int64_t whenMs, c
 
 std::uint32_t PlanView::partitions(std::uint32_t id, std::int64_t whenMs, const Facts& facts) const { return count(id, whenMs, facts, false); }
 
+const std::uint32_t* PlanView::told(const proto::Node& n, std::int64_t whenMs, const Facts& facts) const {
+  if (!n.told()) return nullptr;
+  auto it = facts.sources.find({n.id(), whenMs});
+  return it == facts.sources.end() ? nullptr : &it->second;
+}
+
 std::uint32_t PlanView::count(std::uint32_t id, std::int64_t whenMs, const Facts& facts, bool always) const {
   const auto& n = node(id);
   if (n.kind() == proto::NODE_SOURCE && n.source().kind() == proto::SOURCE_STATIC) return n.source().inputs_size();
@@ -143,13 +157,8 @@ std::uint32_t PlanView::count(std::uint32_t id, std::int64_t whenMs, const Facts
     auto it = facts.sources.find({id, whenMs});
     return it == facts.sources.end() ? 0 : it->second;
   }
+  if (const std::uint32_t* count = told(n, whenMs, facts); count && *count != Facts::kNoValue) return *count;
   // A state goes on where nothing comes in: it lies by key, as what it is made of does, whether that has a value then or not.
-const std::uint32_t* PlanView::told(const proto::Node& n, std::int64_t whenMs, const Facts& facts) const {
-  if (!n.told()) return nullptr;
-  auto it = facts.sources.find({n.id(), whenMs});
-  return it == facts.sources.end() ? nullptr : &it->second;
-}
-
   always = always || n.keep().state();
   if (n.kind() == proto::NODE_CARTESIAN) {
     std::uint64_t product = 1;
@@ -157,7 +166,6 @@ const std::uint32_t* PlanView::told(const proto::Node& n, std::int64_t whenMs, c
     return std::uint32_t(std::min<std::uint64_t>(product, UINT32_MAX));
   }
   if (n.kind() == proto::NODE_PICK) return ofParent(n.edges(0), whenMs, facts) == 0 ? 0 : std::uint32_t(n.picked_size());
-  if (const std::uint32_t* count = told(n, whenMs, facts); count && *count != Facts::kNoValue) return *count;
   for (const auto& edge : n.edges()) {
     if (edge.exchange() == proto::EXCHANGE_GATHER) return 1;
     if (edge.exchange() == proto::EXCHANGE_HASH || edge.exchange() == proto::EXCHANGE_DIRECT) {

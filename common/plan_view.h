@@ -102,7 +102,7 @@ class SLUICE_INTERNAL PlanView {
   void indexNodes();
   std::uint32_t addStage(std::uint32_t root, Stage::Sink sink, ExchangeId exchange, std::uint32_t output);
   void walk(std::uint32_t node, std::vector<std::uint32_t>& parents);
-  void addStateStages(std::uint32_t node, std::vector<bool>& seen);
+  void addLastingStages(std::uint32_t node, std::vector<bool>& seen);
   std::int64_t parentTime(const proto::Edge& edge, std::int64_t whenMs, std::uint32_t shift) const;
   std::uint32_t ofParent(const proto::Edge& edge, std::int64_t whenMs, const Facts& facts) const;
   // `always`: also where the node has no value then.
@@ -119,6 +119,9 @@ class SLUICE_INTERNAL PlanView {
   absl::flat_hash_map<ExchangeId, std::uint32_t> exchangeStages_;
   absl::flat_hash_map<std::uint32_t, std::uint32_t> keepStages_;
 };
+
+// How far back the edge reads: 0 if it reads its own time alone.
+SLUICE_INTERNAL std::int64_t greatestShift(const proto::Edge& edge);
 
 inline constexpr std::uint32_t kKeyGroups = 1024;
 

@@ -6,6 +6,7 @@
 
 #include "common/output_files.h"
 #include "master/checkpoints.h"
+#include "master/panes.h"
 #include "master/jobs.h"
 #include "master/pools.h"
 #include "master/printed.h"
@@ -28,7 +29,7 @@ const proto::Plan& planOf(const Stream& stream, const BatchRecord& record) { ret
 
 // Nothing is allocated anywhere that the batch looks, and nothing goes on without input: its outputs take their empty form unlaunched.
 bool isEmpty(const Instance& in) {
-  if (!in.stateStages.empty()) return false;
+  if (!in.stateStages.empty() || !in.panes.empty()) return false;
   for (const auto& node : in.plan->plan->nodes()) {
     if (node.one_value_when_empty() || (node.kind() == proto::NODE_SOURCE && node.source().kind() == proto::SOURCE_STATIC)) return false;
   }
@@ -37,6 +38,14 @@ bool isEmpty(const Instance& in) {
     if (found != in.facts->sources.end() && found->second > 0 && found->second != Facts::kNoValue) return false;
   }
   return true;
+}
+
+void addPanes(Instance& in, const proto::Plan& plan) {
+  for (const auto& node : plan.nodes()) {
+    if (!node.keep().keep() || node.keep().state() || !isReadAfter(plan, {node.id(), in.whenMs}, in.facts->zeroMs, in.whenMs)) continue;
+    const Stage* stage = in.plan->view.keepStage(node.id());
+    if (stage && in.plan->view.tasks(*stage, in.whenMs, *in.facts) > 0) in.panes.push_back({node.id(), in.whenMs, nullptr});
+  }
 }
 
 // Whether all that the node is made of is read again by a run that is restored: files and what stands in the plan, not what was received.
@@ -228,6 +237,9 @@ bool startNextBatch(State& s, App& app, Stream& stream) {
   in->properties = stream.record->properties;
   schedule(app, *in, in->serial);
   prepareOutputs(s, app, *in, {});
+  for (auto [node, whenMs] : std::exchange(stream.panesWanted, {})) in->panes.push_back({node, whenMs, nullptr});
+  // What windows will read of the batch is made now, where a checkpoint is to hold it.
+  if (!stream.plan->plan->checkpoint_directory().empty() && !isEmpty(*in)) addPanes(*in, *stream.plan->plan);
   stream.running = in;
   tellBegun(s, app, stream, *in);
   tellJobBegun(s, app, *in, "batch " + std::to_string(in->whenMs) + " ms");
@@ -245,6 +257,23 @@ bool startNextBatch(State& s, App& app, Stream& stream) {
   return true;
 }
 
+// What windows want and cannot have: a checkpoint goes without it, or there would be none until it has left all windows. `failed`: what failed;
+// null: nobody knows.
+static void giveUpPanes(Stream& stream, Instance& in, const proto::Failed* failed) {
+  std::erase_if(in.panes, [&](const Instance::Pane& pane) {
+    if (pane.run && pane.run->absent == 0 && pane.run->unfinished == 0) return false;
+    const Stage* stage = in.plan->view.keepStage(pane.node);
+    if (failed && failed->when_ms() == in.whenMs && pane.whenMs == in.whenMs && stage) {
+      const auto& below = in.plan->shapes[stage->index].below;
+      if (!std::binary_search(below.begin(), below.end(), failed->stage())) return false;
+    } else if (failed && failed->when_ms() == in.whenMs) {
+      return false;
+    }
+    stream.panesGivenUp.emplace(pane.node, pane.whenMs);
+    return true;
+  });
+}
+
 void settleBatch(State& s, App& app, Stream& stream) {
   InstancePtr in = stream.running;
   if (!in) return;
@@ -257,6 +286,7 @@ void settleBatch(State& s, App& app, Stream& stream) {
       return failBatch(s, app, stream, failed);
     }
     // Nobody knows which stage it was: whatever is not there yet is given up.
+    giveUpPanes(stream, *in, nullptr);
     for (const auto& stage : in->plan->view.stages()) {
       bool output = stage.sink == Stage::Sink::kOutput;
       bool state = in->plan->shapes[stage.index].state;
@@ -266,7 +296,6 @@ void settleBatch(State& s, App& app, Stream& stream) {
       failBatch(s, app, stream, failed);
       if (stream.running != in) return;
     }
-    return;
   }
   if (!complete(*in)) return;
   decide(s, app, stream);
@@ -287,6 +316,7 @@ void failBatch(State& s, App& app, Stream& stream, const proto::Failed& failed) 
       if (output.missing != 0 && output.abandoned.empty()) output.abandoned = why;
     }
   }
+  giveUpPanes(stream, *in, &failed);
   s.warn(app, "batch " + std::to_string(in->whenMs) + ": " + why);
   if (goesOn) {
     if (!complete(*in)) return dropAbandoned(s, app, *in);

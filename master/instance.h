@@ -62,6 +62,12 @@ struct Instance {
   std::vector<bool> participants;                           // executors that were sent one, by index
   std::vector<Output> outputs;
   std::vector<std::uint32_t> stateStages;
+  struct Pane {  // what windows will read of the batch, and of earlier ones what a checkpoint waits for
+    std::uint32_t node = 0;
+    std::int64_t whenMs = 0;
+    RunPtr run;  // null until a pass has looked
+  };
+  std::vector<Pane> panes;
   std::vector<proto::Accumulate> updates;
   std::vector<Bytes> attachments;  // of results
   std::uint64_t inputRecords = 0, inputBytes = 0;

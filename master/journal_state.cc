@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 
 #include "common/plan_check.h"
 
@@ -13,8 +14,38 @@ constexpr std::size_t kDecidedJobs = 64;
 
 }  // namespace
 
+namespace {
+
+int position(const proto::Plan& plan, std::uint32_t node) {
+  for (int i = 0; i < plan.nodes_size(); ++i) {
+    if (plan.nodes(i).id() == node) return i;
+  }
+  return -1;
+}
+
+auto keyOf(const proto::CheckpointFile& file) { return std::tuple(file.node(), file.when_ms(), file.partition(), file.pane()); }
+
+}  // namespace
+
+void CheckpointRecord::sort() {
+  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return keyOf(a) < keyOf(b); });
+}
+
+std::span<const proto::CheckpointFile> CheckpointRecord::of(std::uint32_t node, std::int64_t whenMs, std::uint32_t partition) const {
+  auto before = [](const proto::CheckpointFile& file, const auto& key) { return keyOf(file) < key; };
+  auto after = [](const auto& key, const proto::CheckpointFile& file) { return key < keyOf(file); };
+  std::uint32_t first = partition == kAll ? 0 : partition;
+  auto low = std::lower_bound(files.begin(), files.end(), std::tuple(node, whenMs, first, false), before);
+  auto high = std::upper_bound(low, files.end(), std::tuple(node, whenMs, partition, true), after);
+  return {low, high};
+}
+
 std::int64_t StreamRecord::cutOf(const CheckpointRecord& checkpoint, const proto::Node& node) const {
   if (node.slide_ms() <= 0) return checkpoint.whenMs;
+  auto file = std::lower_bound(checkpoint.files.begin(), checkpoint.files.end(), node.id(), [](const auto& f, std::uint32_t id) { return f.node() < id; });
+  for (; file != checkpoint.files.end() && file->node() == node.id(); ++file) {
+    if (!file->pane()) return file->when_ms();
+  }
   std::int64_t at = checkpoint.whenMs == restoredMs ? resumedMs : checkpoint.whenMs;
   return zeroMs + (at - zeroMs) / node.slide_ms() * node.slide_ms();
 }
@@ -186,7 +217,23 @@ absl::Status JournalState::apply(std::uint64_t sequence, const proto::JournalRec
     case proto::JournalRecord::kCheckpointTaken:
       if (StreamRecord* s = stream(record.checkpoint_taken().app(), record.checkpoint_taken().stream())) {
         const auto& r = record.checkpoint_taken();
-        s->checkpoints.push_back({r.when_ms(), {r.files().begin(), r.files().end()}});
+        CheckpointRecord taken{r.when_ms(), {r.files().begin(), r.files().end()}};
+        for (const auto& pane : r.panes_of_last()) {
+          if (s->checkpoints.empty()) break;
+          for (const auto& file : s->checkpoints.back().of(pane.node(), pane.when_ms())) {
+            if (file.pane()) taken.files.push_back(file);
+          }
+        }
+        for (auto& file : taken.files) {  // an older master did not say
+          if (file.when_ms() != 0) continue;
+          if (int at = position(*s->plan, file.node()); at >= 0) file.set_when_ms(s->cutOf({r.when_ms(), {}}, s->plan->nodes(at)));
+        }
+        taken.sort();
+        s->checkpoints.push_back(std::move(taken));
+        if (r.counts_size() + r.seen_files_size() > 0) {
+          s->countsBefore.assign(r.counts().begin(), r.counts().end());
+          for (int i = 0; i < r.seen_files_size() && i < r.seen_ms_size(); ++i) s->seenBefore.push_back({r.seen_files(i), r.seen_ms(i)});
+        }
         if (s->checkpoints.size() > 2) s->checkpoints.pop_front();
         retain(*s);
       }

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,12 @@ struct SourceRecord {
 
 struct CheckpointRecord {
   std::int64_t whenMs = 0;
-  std::vector<proto::CheckpointFile> files;
+  std::vector<proto::CheckpointFile> files;  // by node, time and partition; a state's version before what windows read of it
+
+  void sort();
+  // Those of a node's value at a time, of one partition or (kAll) of all of them.
+  static constexpr std::uint32_t kAll = ~0u;
+  std::span<const proto::CheckpointFile> of(std::uint32_t node, std::int64_t whenMs, std::uint32_t partition = kAll) const;
 };
 
 struct StreamRecord {
@@ -62,14 +68,16 @@ struct StreamRecord {
   std::map<std::int64_t, BatchRecord> batches;  // that may still be asked for
   std::map<std::uint32_t, SourceRecord> sources;
   std::deque<CheckpointRecord> checkpoints;  // at most two, older first
+  // Of the checkpoint that it was restored from: what sources gave to batches that windows reach back to, and files that were seen before.
+  std::vector<proto::SourceCount> countsBefore;
+  std::vector<SeenFile> seenBefore;
   std::vector<Retained> retained;
   bool ended = false;
   std::string error;
 
   // How far back files that were seen are of interest: a batch's window, and one interval more.
   std::int64_t seenFrom(std::uint32_t node, std::int64_t whenMs) const;
-  // The version of the node that the checkpoint holds: that of its last grid time. A restored one is known under the node's last grid
-  // time that is not run again, however long the stream was down.
+  // The version of the node that the checkpoint holds: that of its last grid time, and of a restored one that under which it was taken up.
   std::int64_t cutOf(const CheckpointRecord& checkpoint, const proto::Node& node) const;
 };
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 #include <vector>
@@ -86,12 +87,16 @@ std::string load(const std::string& directory, std::int64_t time, proto::Manifes
   bytes << in.rdbuf();
   if (!in || !manifest.ParseFromString(bytes.str())) return "is torn";
   if (manifest.checksum() != checksumOf(manifest)) return "has a wrong checksum";
+  std::map<std::string, std::uint64_t> sizes;
   for (const auto& file : manifest.files()) {
+    if (file.name().empty() && file.pane() && file.rows() == 0) continue;
     if (file.name().empty() || file.name().find('/') != std::string::npos) return "names a file outside of its directory";
     std::error_code error;
-    auto size = fs::file_size(directory + "/" + file.name(), error);
+    auto [known, added] = sizes.emplace(file.name(), 0);  // panes share files
+    if (added) known->second = fs::file_size(directory + "/" + file.name(), error);
+    const std::uint64_t size = known->second;
     if (error) return "names " + file.name() + ", which is not there";
-    if (size != file.bytes()) return "names " + file.name() + ", which has a wrong size";
+    if (file.pane() ? size < file.offset() + file.bytes() : size != file.bytes()) return "names " + file.name() + ", which has a wrong size";
   }
   return "";
 }

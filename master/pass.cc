@@ -54,6 +54,7 @@ void Pass::run() {
     }
   }
   for (std::uint32_t stage : in_.stateStages) wantWhole(*runOf(in_.plan, in_.plan->view.stages()[stage], in_.whenMs));
+  wantPanes();
   while (!open_.empty()) {
     Run* run = open_.back();
     open_.pop_back();
@@ -195,7 +196,7 @@ void Pass::want(Run& run, std::uint32_t partition) {
   if (partition >= run.parts.size() || run.wantsAll) return;
   Part& part = run.parts[partition];
   if (part.state == PartState::kAbsent) {
-    if (run.traits().state && restore(run, partition)) return;
+    if (run.shape().sink == Stage::Sink::kKeep && restore(run, partition)) return;
     if (run.shape().barrier) return wantTogether(run);
     part.at = foundAt(run, partition);
     part.found = part.at != kNowhere;
@@ -207,6 +208,18 @@ void Pass::want(Run& run, std::uint32_t partition) {
     return;
   }
   if (!run.queued) run.queued = true, open_.push_back(&run);
+}
+
+void Pass::wantPanes() {
+  // The plan of a batch may lack what its function did not use.
+  auto planOf = [&](const Instance::Pane& pane) { return in_.plan->view.keepStage(pane.node) || !stream_ ? in_.plan : stream_->plan; };
+  std::erase_if(in_.panes, [&](const auto& pane) { return !planOf(pane)->view.keepStage(pane.node); });
+  for (auto& pane : in_.panes) {
+    auto plan = planOf(pane);
+    Run* run = runOf(plan, *plan->view.keepStage(pane.node), pane.whenMs);
+    pane.run = app_.values.keep(pane.node, pane.whenMs);
+    wantWhole(*run);
+  }
 }
 
 void Pass::wantWhole(Run& run) {
@@ -286,35 +299,40 @@ void Pass::recheck(Run& run, std::uint32_t partition, const Reads& reads, std::u
 }
 
 bool Pass::restorable(const Run& run) const {
-  if (!run.traits().state || !stream_ || !stream_->record) return false;
-  const auto& node = run.plan->view.node(run.shape().root);
+  if (run.shape().sink != Stage::Sink::kKeep || run.whenMs <= 0 || !stream_ || !stream_->record) return false;
   const auto& checkpoints = stream_->record->checkpoints;
-  return std::any_of(checkpoints.begin(), checkpoints.end(), [&](const auto& c) { return stream_->record->cutOf(c, node) == run.whenMs; });
+  return std::any_of(checkpoints.begin(), checkpoints.end(), [&](const auto& c) { return !c.of(run.shape().root, run.whenMs).empty(); });
 }
 
-// A state version that a kept checkpoint holds is read rather than computed.
+// What a kept checkpoint holds, a version of a state or a pane, is read rather than computed.
 bool Pass::restore(Run& run, std::uint32_t partition) {
-  if (!stream_ || !stream_->record) return false;
+  if (run.whenMs <= 0 || !stream_ || !stream_->record) return false;
   StreamRecord& record = *stream_->record;
-  const auto& node = run.plan->view.node(run.shape().root);
+  const proto::CheckpointFile *state = nullptr, *pane = nullptr;
   for (auto checkpoint = record.checkpoints.rbegin(); checkpoint != record.checkpoints.rend(); ++checkpoint) {
-    if (record.cutOf(*checkpoint, node) != run.whenMs) continue;
-    for (const auto& file : checkpoint->files) {
-      if (file.node() != node.id() || file.partition() != partition) continue;
-      std::uint32_t at = (*in_.placement->places(std::uint32_t(run.parts.size())).at)[partition];
-      if (!usable(at, kNowhere)) at = another(at, kNowhere);
-      Part& part = run.parts[partition];
-      run.move(part, PartState::kPlaced);
-      part.at = at, part.owner = kRestoring;
-      auto envelope = messageOf(&proto::Message::mutable_restore, [&](proto::Restore& restore) {
-        restore.set_app(app_.id.value), restore.set_when_ms(run.whenMs), restore.set_directory(record.plan->checkpoint_directory());
-        *restore.add_files() = file;
-      });
-      restores_.emplace_back(at, std::move(envelope));
-      return true;
+    for (const auto& file : checkpoint->of(run.shape().root, run.whenMs, partition)) {
+      auto& found = file.pane() ? pane : state;
+      if (!found) found = &file;
     }
   }
-  return false;
+  if (!state && !pane) return false;
+  std::uint32_t at = (*in_.placement->places(std::uint32_t(run.parts.size())).at)[partition];
+  if (!usable(at, kNowhere)) at = another(at, kNowhere);
+  Part& part = run.parts[partition];
+  run.move(part, PartState::kPlaced);
+  part.at = at, part.owner = kRestoring;
+  auto same = [&](const auto& entry) { return entry.first == at && entry.second->message.restore().when_ms() == run.whenMs; };
+  auto open = std::find_if(restores_.rbegin(), restores_.rend(), same);
+  if (open == restores_.rend()) {
+    restores_.emplace_back(at, messageOf(&proto::Message::mutable_restore, [&](proto::Restore& restore) {
+      restore.set_app(app_.id.value), restore.set_when_ms(run.whenMs), restore.set_directory(record.plan->checkpoint_directory());
+    }));
+    open = restores_.rbegin();
+  }
+  for (const auto* file : {state, pane}) {
+    if (file) *open->second->message.mutable_restore()->add_files() = *file;
+  }
+  return true;
 }
 
 // ---- placing ----
@@ -513,6 +531,8 @@ void Pass::launchBlocked() {
     TaskReads own = run->plan->view.reads(run->shape(), run->whenMs, p, *in_.facts);
     const Reads& reads = resolve(*run, own);
     if (ready(reads, 0, part.at)) {
+      begin(*run);
+      run->unblocked = true;
       launch(*run, p, reads, 0);
     } else {
       in_.blocked.emplace_back(run, p);
@@ -531,8 +551,6 @@ Pass::Group& Pass::group(const Run& run, bool cautious) {
   return groups_.back();
 }
 
-      begin(*run);
-      run->unblocked = true;
 proto::Launch& Pass::launchTo(Group& group, std::uint32_t executor) {
   Outgoing& out = group.byExecutor[executor];
   if (!out.launch) {

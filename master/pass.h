@@ -46,6 +46,7 @@ class Pass {
   std::uint32_t foundAt(const Run& run, std::uint32_t partition) const;
   void want(Run& run, std::uint32_t partition);
   void wantWhole(Run& run);
+  void wantPanes();
   void wantTogether(Run& run);
   void expand(Run& run);
   void wantKept(const Reads& reads, std::uint32_t shift);

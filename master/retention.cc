@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "absl/container/flat_hash_map.h"
+#include "common/plan_view.h"
 
 namespace sluice::master {
 namespace {
@@ -18,10 +19,6 @@ std::int64_t gridUp(std::int64_t ms, std::int64_t zeroMs, std::int64_t slideMs) 
 
 bool readsItself(const proto::Node& node) {
   return std::any_of(node.edges().begin(), node.edges().end(), [&](const auto& edge) { return edge.parent() == node.id(); });
-}
-
-std::int64_t greatestShift(const proto::Edge& edge) {
-  return edge.first_shift_ms() + std::int64_t(std::max(edge.shifts(), 1u) - 1) * edge.shift_step_ms();
 }
 
 }  // namespace

@@ -291,6 +291,9 @@ bool complete(const Instance& in) {
   for (const auto& output : in.outputs) {
     if (output.missing != 0 && output.abandoned.empty()) return false;
   }
+  for (const auto& pane : in.panes) {
+    if (!pane.run || pane.run->absent != 0 || pane.run->unfinished != 0) return false;
+  }
   for (std::uint32_t stage : in.stateStages) {
     if (!in.own[stage] || in.own[stage]->absent != 0 || in.own[stage]->unfinished != 0) return false;
   }
@@ -318,7 +321,11 @@ void dropAbandoned(State& s, App& app, Instance& in) {
       const auto& below = in.plan->shapes[reader].below;
       return !own || std::binary_search(below.begin(), below.end(), run.stage);
     };
-    return std::any_of(in.stateStages.begin(), in.stateStages.end(), needs) ||
+    auto isNeededPane = [&](const auto& pane) {
+      const Stage* stage = in.plan->view.keepStage(pane.node);
+      return pane.whenMs != in.whenMs || !stage || needs(stage->index);  // an earlier one may need anything
+    };
+    return std::any_of(in.stateStages.begin(), in.stateStages.end(), needs) || std::any_of(in.panes.begin(), in.panes.end(), isNeededPane) ||
            std::any_of(in.outputs.begin(), in.outputs.end(),
                        [&](const auto& output) { return output.missing != 0 && output.abandoned.empty() && needs(output.stage); });
   };

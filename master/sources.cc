@@ -54,7 +54,7 @@ std::shared_ptr<Envelope> startOf(const State& s, const App& app, const Stream& 
     if (planned.kind() == proto::SOURCE_FILES) {
       // What came while the stream was down is new.
       start.set_begun_ms(stream.record->restoredMs ? stream.record->zeroMs : stream.record->begunMs), start.set_listed_ms(receiver.listedMs);
-      for (const auto& file : stream.seenFiles) start.add_seen_files(file.path), start.add_seen_ms(file.whenMs);
+      for (const auto& file : stream.record->seenBefore) start.add_seen_files(file.path), start.add_seen_ms(file.whenMs);
       for (const auto& file : source.seenFiles) start.add_seen_files(file.path), start.add_seen_ms(file.whenMs);
     }
   });

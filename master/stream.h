@@ -49,6 +49,9 @@ struct PendingCheckpoint {
   std::set<std::pair<std::uint32_t, std::int64_t>> waiting;  // executors that have not written theirs, by version
   std::vector<std::pair<std::uint32_t, EnvelopePtr>> sent;
   std::vector<proto::CheckpointFile> files;
+  std::vector<proto::CheckpointFile> filesOfLast;  // panes that the checkpoint before has, too
+  std::map<std::uint32_t, std::int64_t> holds;  // the lowest time of each node that is being written: it is not let go
+  std::vector<proto::SourceCount> counts;  // of its time: what is not asked for any more is forgotten soon
   bool writing = false;  // the manifest
 };
 
@@ -72,6 +75,8 @@ struct Stream {
   EnvelopePtr planned;                          // the driver's answer
   InstancePtr running;
   std::map<std::int64_t, Batch> batches;
+  std::set<std::pair<std::uint32_t, std::int64_t>> panesWanted;   // by node and time: a checkpoint waits for them
+  std::set<std::pair<std::uint32_t, std::int64_t>> panesGivenUp;  // and goes without these: they cannot be made
   bool functionRuns = false;  // a RunOutput has not been answered
   std::vector<std::pair<std::uint32_t, EnvelopePtr>> restores;
   PendingCheckpoint checkpoint;
@@ -79,7 +84,6 @@ struct Stream {
   bool lastCheckpoint = false;     // of a graceful stop: asked for
   bool rolledUp = false;           // of a graceful stop: rolled files are told to be finished
   std::string stopError;           // why it stops, if it failed
-  std::vector<SeenFile> seenFiles;  // before this start
   // Marks that become true with the sync of a record, and those that are.
   std::deque<std::pair<std::uint64_t, std::vector<Retained>>> marksToCome;
   absl::flat_hash_map<std::uint32_t, std::int64_t> marks;

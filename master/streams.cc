@@ -6,6 +6,8 @@
 #include "master/allocation.h"
 #include "master/batches.h"
 #include "master/checkpoints.h"
+#include "master/jobs.h"
+#include "master/restoring.h"
 #include "master/scheduler.h"
 #include "master/sources.h"
 #include "master/stream_events.h"
@@ -28,63 +30,6 @@ void answerStarted(State& s, App& app, const Stream& stream, const std::string& 
 
 // ---- beginning ----
 
-// In how many partitions the node lies; 0: that is not named. `standard`: where the plan names none.
-std::uint32_t partitionsOf(const proto::Plan& plan, const proto::Node& node, std::uint32_t standard) {
-  const proto::Node* at = &node;
-  for (int steps = 0; steps < plan.nodes_size(); ++steps) {
-    if (at->partitions() != 0) return at->partitions();
-    const proto::Edge* read = nullptr;
-    for (const auto& edge : at->edges()) {
-      if (!read && edge.parent() != at->id()) read = &edge;
-    }
-    if (!read) return 0;
-    if (read->exchange() != proto::EXCHANGE_NONE) return read->exchange() == proto::EXCHANGE_HASH ? standard : 0;
-    auto parent = std::find_if(plan.nodes().begin(), plan.nodes().end(), [&](const auto& n) { return n.id() == read->parent(); });
-    if (parent == plan.nodes().end()) return 0;
-    at = &*parent;
-  }
-  if (allocated.has_plan()) {  // of sources, and so after them
-    PlanView own(std::make_shared<proto::Plan>(allocated.plan()));
-    for (const auto& node : own.plan().nodes()) {
-      if (!node.told()) continue;
-      bool exists = own.exists(node.id(), whenMs, *stream.facts);
-      stream.facts->sources[{node.id(), whenMs}] = exists ? own.partitions(node.id(), whenMs, *stream.facts) : Facts::kNoValue;
-    }
-  }
-  return 0;
-}
-
-// Why the checkpoint cannot be restored under this plan; empty: it can. `nodes`: its node ids to ours.
-std::string matchNodes(const proto::Manifest& manifest, const proto::Plan& plan, std::map<std::uint32_t, std::uint32_t>& nodes) {
-  if (manifest.interval_ms() != plan.interval_ms()) {
-    return "the checkpoint was made with a batch interval of " + std::to_string(manifest.interval_ms()) + " ms, not " +
-           std::to_string(plan.interval_ms()) + " ms; use that interval, or another checkpoint directory";
-  }
-  std::string missing;
-  std::map<std::uint32_t, std::uint32_t> partitions;  // of the manifest's nodes
-  for (const auto& file : manifest.files()) partitions[file.node()] = std::max(partitions[file.node()], file.partition() + 1);
-  for (const auto& file : manifest.files()) {
-    if (nodes.contains(file.node())) continue;
-    for (const auto& node : plan.nodes()) {
-      if (!node.keep().state() || node.uid() != file.uid()) continue;
-      nodes[file.node()] = node.id();
-      if (!file.type_name().empty() && file.type_name() != node.state_type_name()) {
-        return "the checkpoint's state " + file.uid() + " is of " + file.type_name() + ", and the application's of " + node.state_type_name() +
-               "; give the new state another .uid(...), or use another checkpoint directory";
-      }
-      std::uint32_t before = partitions[file.node()], now = partitionsOf(plan, node, manifest.default_partitions());
-      if (now != 0 && now != before) {
-        return "the checkpoint's state " + file.uid() + " lies in " + std::to_string(before) + " partitions, and the application's in " + std::to_string(now) +
-               "; name the number that there was, or use another checkpoint directory";
-      }
-    }
-    if (!nodes.contains(file.node())) missing += (missing.empty() ? "" : ", ") + file.uid(), nodes[file.node()] = 0;
-  }
-  if (missing.empty()) return "";
-  return "the checkpoint holds state that this application does not have: " + missing +
-         "; give the operation the same .uid(...), or use another checkpoint directory";
-}
-
 std::int64_t gridDown(std::int64_t ms, std::int64_t zeroMs, std::int64_t intervalMs) {
   return ms <= zeroMs ? zeroMs : zeroMs + (ms - zeroMs) / intervalMs * intervalMs;
 }
@@ -97,6 +42,14 @@ void addFacts(Stream& stream, std::int64_t whenMs, const proto::Allocated& alloc
     if (node.source().kind() != proto::SOURCE_BATCHES || node.kind() != proto::NODE_SOURCE) continue;
     const auto* inputs = batchInputs(node.source(), (whenMs - stream.record->zeroMs) / stream.intervalMs);
     if (inputs) stream.facts->sources[{node.id(), whenMs}] = batchPartitions(*inputs);
+  }
+  if (allocated.has_plan()) {  // of sources, and so after them
+    PlanView own(std::make_shared<proto::Plan>(allocated.plan()));
+    for (const auto& node : own.plan().nodes()) {
+      if (!node.told()) continue;
+      bool exists = own.exists(node.id(), whenMs, *stream.facts);
+      stream.facts->sources[{node.id(), whenMs}] = exists ? own.partitions(node.id(), whenMs, *stream.facts) : Facts::kNoValue;
+    }
   }
 }
 
@@ -112,6 +65,9 @@ void wire(App& app, Stream& stream, const StreamRecord& record) {
   for (const auto& reach : stream.plan->reach) back = std::max(back, reach.back);
   for (std::int64_t t = gridDown(record.resumedMs - back, record.zeroMs, stream.intervalMs); t <= record.resumedMs; t += stream.intervalMs) {
     if (t > record.zeroMs) addFacts(stream, t, {});
+  }
+  for (const auto& count : record.countsBefore) {
+    stream.facts->sources[{count.node(), count.when_ms()}] = count.no_value() ? Facts::kNoValue : count.partitions();
   }
   for (const auto& [whenMs, batch] : record.batches) {
     addFacts(stream, whenMs, batch.allocated);
@@ -139,58 +95,50 @@ void runStream(State& s, App& app, Stream& stream) {
   pump(s, app, stream);
 }
 
+// What it takes up from the checkpoint is journaled with it, so that another master knows it, too.
+std::uint64_t takeUpFrom(State& s, App& app, Stream& stream, TakenUp up) {
+  proto::JournalRecord kept;
+  auto& taken = *kept.mutable_checkpoint_taken() = std::move(up.taken);
+  taken.set_app(app.id.value), taken.set_stream(stream.number);
+  std::uint64_t sequence = s.commit(kept);
+  for (const auto& source : up.unallocated) {
+    if (!stream.record->sources.contains(source.node())) continue;
+    if (source.records_per_second() > 0) stream.receivers[source.node()].rate = source.records_per_second();
+    if (source.partitions_size() == 0) continue;
+    proto::JournalRecord waiting;
+    auto& accepted = *waiting.mutable_blocks_accepted();
+    accepted.set_app(app.id.value), accepted.set_node(source.node());
+    for (const auto& partition : source.partitions()) accepted.mutable_blocks()->MergeFrom(partition.inputs());
+    sequence = s.commit(waiting);
+  }
+  return sequence;
+}
+
 void begin(State& s, App& app, Stream& stream, const proto::Manifest* manifest) {
   const auto& request = stream.request->message.start_stream();
   const proto::Plan& plan = request.plan();
-  std::map<std::uint32_t, std::uint32_t> nodes;
-  if (manifest) {
-    if (std::string why = matchNodes(*manifest, plan, nodes); !why.empty()) {
-      answerStarted(s, app, stream, why, 0);
-      stream.phase = Stream::Phase::kStopped;
-      return;
-    }
+  const std::int64_t nowMs = s.now.time().milliseconds();
+  TakenUp up;
+  if (manifest) up = takeUp(*manifest, plan, nowMs);
+  if (!up.error.empty()) {
+    answerStarted(s, app, stream, up.error, 0);
+    stream.phase = Stream::Phase::kStopped;
+    return;
   }
+  for (const auto& warning : up.warnings) s.warn(app, warning);
   proto::JournalRecord record;
   auto& begun = *record.mutable_stream_begun();
   begun.set_app(app.id.value), begun.set_stream(stream.number);
   *begun.mutable_plan() = plan, *begun.mutable_captures() = request.captures();
   *begun.mutable_properties() = request.properties();
-  std::int64_t nowMs = s.now.time().milliseconds();
   begun.set_generation(manifest ? manifest->generation() + 1 : 1);
   begun.set_zero_ms(manifest ? manifest->zero_ms() : nowMs / plan.interval_ms() * plan.interval_ms());
   begun.set_begun_ms(nowMs);
   begun.set_default_partitions(manifest ? manifest->default_partitions() : app.defaultPartitions);
-  if (manifest) {
-    // Batches that were missed are run only if their input can be had: where it stands in the plan, or follows from the time.
-    bool again = std::any_of(plan.nodes().begin(), plan.nodes().end(), [](const auto& n) {
-      return n.source().kind() == proto::SOURCE_BATCHES || n.source().kind() == proto::SOURCE_GENERATED;
-    });
-    std::int64_t last = gridDown(nowMs, manifest->zero_ms(), plan.interval_ms());
-    begun.set_restored_ms(manifest->when_ms());
-    begun.set_resumed_ms(again ? manifest->when_ms() : std::max(last, manifest->when_ms()));
-  }
+  if (manifest) begun.set_restored_ms(manifest->when_ms()), begun.set_resumed_ms(up.resumedMs);
   std::uint64_t sequence = s.commit(record);
   stream.record = &app.record->streams[stream.number];
-  if (manifest) {
-    proto::JournalRecord kept;
-    auto& taken = *kept.mutable_checkpoint_taken();
-    taken.set_app(app.id.value), taken.set_stream(stream.number), taken.set_when_ms(manifest->when_ms());
-    for (auto file : manifest->files()) file.set_node(nodes[file.node()]), *taken.add_files() = file;
-    sequence = s.commit(kept);
-    for (int i = 0; i < manifest->seen_files_size(); ++i) {
-      stream.seenFiles.push_back({manifest->seen_files(i), i < manifest->seen_ms_size() ? manifest->seen_ms(i) : manifest->when_ms()});
-    }
-    for (const auto& source : manifest->unallocated()) {
-      if (!stream.record->sources.contains(source.node())) continue;
-      if (source.records_per_second() > 0) stream.receivers[source.node()].rate = source.records_per_second();
-      if (source.partitions_size() == 0) continue;
-      proto::JournalRecord waiting;
-      auto& accepted = *waiting.mutable_blocks_accepted();
-      accepted.set_app(app.id.value), accepted.set_node(source.node());
-      for (const auto& partition : source.partitions()) accepted.mutable_blocks()->MergeFrom(partition.inputs());
-      sequence = s.commit(waiting);
-    }
-  }
+  if (manifest) sequence = takeUpFrom(s, app, stream, std::move(up));
   wire(app, stream, *stream.record);
   answerStarted(s, app, stream, "", sequence);
   tellStarted(s, app, stream);
@@ -368,6 +316,17 @@ void takeManifest(State& s, App& app, Stream& stream, const proto::Manifest* man
   begin(s, app, stream, manifest);
 }
 
+// Jobs over its batches, of driver functions, wait for what cannot be had.
+static void failReaders(State& s, App& app, const Stream& stream, const std::string& why) {
+  auto instances = app.instances;
+  for (auto& [key, instance] : instances) {
+    if (!instance->job || instance->facts != stream.facts) continue;
+    proto::Failed failed;
+    failed.set_domain(proto::DOMAIN_SYSTEM), failed.set_message(why);
+    failJob(s, app, instance, failed);
+  }
+}
+
 void takeRestored(State& s, App& app, const proto::Restored& restored) {
   Executor* executor = app.executor(restored.executor());
   if (!executor) return;
@@ -376,7 +335,8 @@ void takeRestored(State& s, App& app, const proto::Restored& restored) {
     if (!run || file.partition() >= run->parts.size()) continue;
     Part& part = run->parts[file.partition()];
     if (part.state != PartState::kPlaced || part.at != executor->index) continue;
-    run->move(part, PartState::kDone);
+    if (restored.error().empty()) run->move(part, PartState::kDone);
+    else lose(nullptr, *run, file.partition());
   }
   for (auto& [number, stream] : app.streams) {
     std::erase_if(stream->restores, [&](const auto& sent) {
@@ -386,9 +346,9 @@ void takeRestored(State& s, App& app, const proto::Restored& restored) {
                return file.node() == restore.files(0).node() && file.partition() == restore.files(0).partition();
              });
     });
-    if (!restored.error().empty() && stream->record && stream->phase == Stream::Phase::kRunning) {
-      stopStream(s, app, *stream, "cannot restore state: " + restored.error());
-    }
+    if (restored.error().empty() || !stream->record) continue;
+    failReaders(s, app, *stream, "cannot restore: " + restored.error());
+    if (stream->phase == Stream::Phase::kRunning) stopStream(s, app, *stream, "cannot restore state: " + restored.error());
   }
   auto instances = app.instances;
   for (auto& [key, instance] : instances) advance(s, app, *instance);
@@ -512,16 +472,17 @@ void raiseMarks(State& s, App& app, Stream& stream) {
   while (!stream.marksToCome.empty() && stream.marksToCome.front().first <= s.synced) {
     for (const auto& entry : stream.marksToCome.front().second) {
       std::int64_t below = entry.askMs;
-      if (stream.checkpoint.whenMs != 0) {  // its versions are being written
-        const auto& node = stream.plan->view.position(entry.node) >= 0 ? stream.plan->view.node(entry.node) : proto::Node::default_instance();
-        if (node.keep().state()) below = std::min(below, stream.record->cutOf({stream.checkpoint.whenMs, {}}, node));
-      }
+      if (auto held = stream.checkpoint.holds.find(entry.node); held != stream.checkpoint.holds.end()) below = std::min(below, held->second);
       auto& mark = stream.marks[entry.node];
       if (below > mark) mark = below, rose = true;
     }
     stream.marksToCome.pop_front();
   }
   if (!rose) return;
+  std::erase_if(stream.panesGivenUp, [&](const auto& pane) {
+    auto mark = stream.marks.find(pane.first);
+    return mark != stream.marks.end() && pane.second < mark->second;
+  });
   app.values.release(stream.marks);
   absl::erase_if(stream.facts->sources, [&](const auto& entry) {
     auto mark = stream.marks.find(entry.first.first);

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -30,6 +31,20 @@ SLUICE_APPLICATION(NeedsArguments, "LEFT RIGHT") { std::printf("%ld\n", args.num
 SLUICE_APPLICATION(PrintsSetting) {
   sluice::Context context;
   std::printf("%s\n", context.setting(args.at(0)).c_str());
+}
+
+// Words of the files of the last minute, ten times a second; goes on from its checkpoint.
+SLUICE_APPLICATION(CountsTheLastMinute, "DIRECTORY CHECKPOINT") {
+  auto ssc = stream("CountsTheLastMinute");
+  ssc.checkpoint(args.at(1));
+  auto counts = ssc.textFileStream(args.at(0))
+                    .flatMap([](std::string_view line) { return sluice::split(line, ' '); })
+                    .map([](std::string_view word) { return std::pair(std::string(word), 1); })
+                    .reduceByKeyAndWindow(std::plus<>(), std::minus<>(), sluice::Seconds(60), sluice::Milliseconds(100));
+  counts.checkpoint(sluice::Milliseconds(200));
+  counts.print();
+  ssc.start();
+  ssc.awaitTermination();
 }
 
 // What a file of a shipped archive holds: ReadsArchive NAME FILE [EXPECTED]. Fails if that is something else.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -298,6 +299,48 @@ struct SlowStream {
     return std::find(lines.begin(), lines.end(), line) != lines.end();
   }
 };
+
+std::int64_t newestCheckpoint(const std::string& directory) {
+  std::int64_t newest = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    std::string name = entry.path().filename();
+    if (name.rfind("manifest-", 0) == 0 && entry.path().extension() != ".tmp") newest = std::max<std::int64_t>(newest, std::stoll(name.substr(9)));
+  }
+  return newest;
+}
+
+// Everything that ran in the one process is gone, and only the checkpoint knows what the window holds.
+TEST(Application, AWindowOutlivesAKilledDriver) {
+  TestFolder folder;
+  const std::string in = folder.path("in"), checkpoint = folder.path("checkpoint");
+  std::filesystem::create_directory(in);
+  auto put = [&](const std::string& name, const std::string& text) { std::filesystem::rename(folder.write("aside-" + name, text), in + "/" + name); };
+  const Words words{"sluice-submit", "--master", "local[2]", "--class", "CountsTheLastMinute", library("cli_applications"), in, checkpoint};
+  auto isTwice = [](const std::string& line) { return line == "(a,2)"; };
+  {
+    Program driver(words);
+    driver.waitForLine("Time: ");
+    put("first", "a a\n");
+    driver.waitForLine(isTwice);
+    const std::int64_t seen = newestCheckpoint(checkpoint);
+    for (int rounds = 0; rounds < 2; ++rounds) {  // one that was begun after the line
+      std::int64_t before = newestCheckpoint(checkpoint);
+      for (int tries = 0; newestCheckpoint(checkpoint) == before; ++tries) {
+        ASSERT_LT(tries, 60'000) << driver.describe();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    }
+    EXPECT_GT(newestCheckpoint(checkpoint), seen);
+    driver.signal(SIGKILL);
+    EXPECT_EQ(driver.wait(), 128 + SIGKILL);
+  }
+  Program again(words);
+  again.waitForLine(isTwice);
+  put("second", "a\n");
+  again.waitForLine([](const std::string& line) { return line == "(a,3)"; });
+  again.signal(SIGTERM);
+  EXPECT_EQ(again.wait(), 0) << again.describe();
+}
 
 TEST(Application, TheFirstSignalLetsAStreamFinish) {
   for (int number : {SIGINT, SIGTERM}) {

@@ -113,7 +113,9 @@ void framesOnDisk() {
   Rows version;
   version.add({store.put(ObjectKind::kState, Bytes::of(std::string(entries)), 3)});
   version.add({store.put(ObjectKind::kState, Bytes::of(std::string(much)), 7)});
-  writeStateFile(scratch / "state", "T", version, store);
+  StateFileWriter file(scratch / "state");
+  file.add("T", version, store);
+  file.finish();
   seed("state_file", "whole", byte(0) + byte(10) + contentOf(scratch / "state"));
   seed("state_file", "sealed", byte(1) + byte(10) + contentOf(scratch / "state"));
   seed("state_file", "written", byte(3) + piece("T") + piece(entries) + byte(3) + piece(once) + byte(4));

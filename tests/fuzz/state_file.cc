@@ -42,7 +42,7 @@ void seal(std::string& file) {
 void hostile(const std::string& bytes, std::uint64_t rows) {
   static fuzz::MemoryFile file;
   std::string path = file.hold(bytes);
-  StateFile expected{bytes.size(), XXH3_64bits(bytes.data(), bytes.size()), rows};
+  StateRows expected{0, bytes.size(), XXH3_64bits(bytes.data(), bytes.size()), rows};
   try {
     RowsPtr read = readStateFile(path, expected, "T", store());
     fuzz::require(read->rows == rows, "as many rows as were told");
@@ -75,7 +75,10 @@ void roundTrip(fuzz::Input& in) {
     rows.add({store().put(ObjectKind::kState, Bytes::of(std::move(piece)), in.byte())});
   }
   std::string path = directory() + "/state";
-  StateFile written = writeStateFile(path, type, rows, store());
+  StateFileWriter writer(path);
+  if (rows.rows % 2) writer.add("another", rows, store());  // which lies before it
+  StateRows written = writer.add(type, rows, store());
+  writer.finish();
   RowsPtr read = readStateFile(path, written, type, store());
   std::string got;
   for (const Piece& piece : read->pieces) {
@@ -84,7 +87,7 @@ void roundTrip(fuzz::Input& in) {
     got += pin.view();
   }
   fuzz::require(got == all && read->rows == rows.rows && read->pieces.size() == rows.pieces.size(), "what is written is read back");
-  auto refuses = [&](const StateFile& expected, std::string_view name) {
+  auto refuses = [&](const StateRows& expected, std::string_view name) {
     try {
       readStateFile(path, expected, name, store());
       return false;
@@ -92,8 +95,9 @@ void roundTrip(fuzz::Input& in) {
       return error.kind() == ErrorKind::kLost;
     }
   };
-  fuzz::require(refuses({written.bytes, written.checksum ^ 1, written.rows}, type), "another file than was written is refused");
-  fuzz::require(refuses({written.bytes, written.checksum, written.rows + 1}, type), "so is another number of rows");
+  fuzz::require(refuses({written.offset, written.bytes, written.checksum ^ 1, written.rows}, type), "another file than was written is refused");
+  fuzz::require(refuses({written.offset, written.bytes, written.checksum, written.rows + 1}, type), "so is another number of rows");
+  fuzz::require(refuses({written.offset + 1, written.bytes, written.checksum, written.rows}, type), "so is another place");
   fuzz::require(refuses(written, type + "x"), "and another type");
 }
 

@@ -94,6 +94,14 @@ void FakeExecutor::on(const EnvelopePtr& envelope) {
                     file->set_node(take.nodes(i)), file->set_partition(take.partitions(i));
                     file->set_name("state-" + std::to_string(held == kept.end() ? 0 : held->second));
                   }
+                  for (int i = 0; i < take.pane_nodes_size(); ++i) {
+                    auto held = kept.find({take.pane_nodes(i), take.when_ms(), take.pane_partitions(i)});
+                    EXPECT_NE(held, kept.end()) << "asked to write a pane that it does not hold";
+                    auto* file = written.add_files();
+                    file->set_node(take.pane_nodes(i)), file->set_partition(take.pane_partitions(i)), file->set_pane(true);
+                    file->set_name("state-" + std::to_string(held == kept.end() ? 0 : held->second));
+                    ++panesWritten;
+                  }
                 }));
   } else if (m.has_restore()) {
     const auto& restore = m.restore();

@@ -48,6 +48,7 @@ class FakeExecutor {
   }
 
   std::map<ValueId, std::uint64_t> kept;
+  int panesWritten = 0;
   std::map<std::uint32_t, std::uint64_t> receivers;  // node -> incarnation
   std::vector<proto::StartReceiver> started;
   std::vector<proto::ReceiverRate> rates;

@@ -1,6 +1,9 @@
 #include "worker/executor/durable_files.h"
 
+#include <map>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "sluice/error.h"
 #include "worker/executor/directories.h"
@@ -45,44 +48,67 @@ void DurableFiles::onPublish(const proto::Publish& publish) {
 void DurableFiles::onTakeCheckpoint(const proto::TakeCheckpoint& take) {
   struct Part {
     proto::CheckpointFile file;
-    std::string typeName;
     RowsPtr rows;
   };
   auto parts = std::make_shared<std::vector<Part>>();
   auto error = std::make_shared<std::string>();
-  for (int i = 0; i < take.nodes_size() && i < take.partitions_size(); ++i) {
-    Part part;
-    part.file.set_node(take.nodes(i)), part.file.set_partition(take.partitions(i));
-    part.rows = values_.version(take.nodes(i), take.when_ms(), take.partitions(i));
-    if (part.rows && part.rows->state) part.rows = part.rows->state;
-    if (!part.rows) *error = "state partition " + std::to_string(take.partitions(i)) + " of node " + std::to_string(take.nodes(i)) + " is not here";
-    if (auto plan = templates_.withNode(take.nodes(i))) {
-      part.file.set_uid(plan->view.node(take.nodes(i)).uid());
-      part.typeName = plan->view.node(take.nodes(i)).state_type_name();
-      part.file.set_stateful(isStateful(*plan, take.nodes(i))), part.file.set_type_name(part.typeName);
+  auto missing = std::make_shared<std::set<std::size_t>>();  // of the parts: the master thinks that they are here
+  const std::string prefix = "state-" + std::to_string(take.when_ms()) + "-", suffix = "-" + std::to_string(control_.options.executor.value) + ".rows";
+  auto add = [&](std::uint32_t node, std::uint32_t partition, RowsPtr rows, bool pane) {
+    Part part{{}, std::move(rows)};
+    const bool here = part.rows && control_.store().present(*part.rows);
+    if (!here) *error = "partition " + std::to_string(partition) + " of node " + std::to_string(node) + " is not here";
+    if (!here) missing->insert(parts->size());
+    part.file.set_node(node), part.file.set_partition(partition), part.file.set_pane(pane), part.file.set_when_ms(take.when_ms());
+    if (auto plan = templates_.withNode(node)) {
+      const auto& planned = plan->view.node(node);
+      part.file.set_uid(planned.uid()), part.file.set_type_name(pane ? planned.type_name() : planned.state_type_name());
+      part.file.set_stateful(!pane && isStateful(*plan, node));
     }
-    part.file.set_name("state-" + std::to_string(take.when_ms()) + "-" + std::to_string(take.nodes(i)) + "-" +
-                       std::to_string(take.partitions(i)) + "-" + std::to_string(control_.options.executor.value) + ".rows");
+    if (!pane) part.file.set_name(prefix + std::to_string(node) + "-" + std::to_string(partition) + suffix);
     parts->push_back(std::move(part));
+  };
+  for (int i = 0; i < take.nodes_size() && i < take.partitions_size(); ++i) {
+    RowsPtr rows = values_.version(take.nodes(i), take.when_ms(), take.partitions(i));
+    add(take.nodes(i), take.partitions(i), rows && rows->state ? rows->state : rows, false);
   }
-  auto reply = [this, parts, error, app = take.app(), stream = take.stream(), when = take.when_ms()] {
+  for (int i = 0; i < take.pane_nodes_size() && i < take.pane_partitions_size(); ++i) {
+    add(take.pane_nodes(i), take.pane_partitions(i), values_.read({take.pane_nodes(i), take.when_ms(), take.pane_partitions(i)}), true);
+  }
+  auto reply = [this, parts, error, missing, app = take.app(), stream = take.stream(), when = take.when_ms()] {
     auto [envelope, written] = compose(&proto::Message::mutable_checkpoint_written);
     written->set_app(app), written->set_stream(stream), written->set_when_ms(when);
     written->set_executor(control_.options.executor.value);
     written->set_error(*error);
-    if (error->empty()) {
-      for (Part& part : *parts) *written->add_files() = std::move(part.file);
+    for (std::size_t i = 0; i < parts->size(); ++i) {
+      if (error->empty() || missing->contains(i)) *written->add_files() = std::move((*parts)[i].file);
     }
     control_.send(kMasterPeer, std::move(envelope));
   };
   if (!error->empty()) return reply();
+  // All panes of a time go together, and so into one file.
+  std::string panes = prefix + "panes-" + std::to_string(take.cut_ms()) + suffix;
   control_.background(
-      [parts, error, directory = take.directory(), &store = control_.store()] {
+      [parts, error, panes, directory = take.directory(), &store = control_.store()] {
+        auto write = [&](StateFileWriter& writer, Part& part) {
+          StateRows rows = writer.add(part.file.type_name(), *part.rows, store);
+          part.file.set_offset(rows.offset), part.file.set_bytes(rows.bytes), part.file.set_checksum(rows.checksum), part.file.set_rows(rows.rows);
+        };
         try {
+          std::optional<StateFileWriter> shared;
           for (Part& part : *parts) {
-            StateFile file = writeStateFile(directory + "/" + part.file.name(), part.typeName, *part.rows, store);
-            part.file.set_bytes(file.bytes), part.file.set_checksum(file.checksum), part.file.set_rows(file.rows);
+            if (part.file.pane() && part.rows->rows == 0) continue;  // its name stays empty: there is nothing to read
+            if (part.file.pane()) {
+              if (!shared) shared.emplace(directory + "/" + panes);
+              part.file.set_name(panes);
+              write(*shared, part);
+            } else {
+              StateFileWriter own(directory + "/" + part.file.name());
+              write(own, part);
+              own.finish();
+            }
           }
+          if (shared) shared->finish();
           syncDirectory(directory);
         } catch (const Error& failure) {
           *error = failure.what();
@@ -100,7 +126,11 @@ void DurableFiles::onRestore(const proto::Restore& restore) {
         try {
           for (int i = 0; i < request->files_size(); ++i) {
             const auto& file = request->files(i);
-            found->push_back(readStateFile(request->directory() + "/" + file.name(), {file.bytes(), file.checksum(), file.rows()},
+            if (file.name().empty()) {
+              found->push_back(std::make_shared<Rows>());
+              continue;
+            }
+            found->push_back(readStateFile(request->directory() + "/" + file.name(), {file.offset(), file.bytes(), file.checksum(), file.rows()},
                                            file.type_name(), store));
             if (store.over()) store.makeRoom();
           }
@@ -113,17 +143,22 @@ void DurableFiles::onRestore(const proto::Restore& restore) {
         restored->set_app(request->app()), restored->set_when_ms(request->when_ms());
         restored->set_executor(control_.options.executor.value);
         restored->set_error(*error);
+        if (!error->empty()) *restored->mutable_files() = request->files();
+        std::map<std::pair<std::uint32_t, std::uint32_t>, std::shared_ptr<Rows>> values;  // of a stateful node: its records and its state
         for (std::size_t i = 0; error->empty() && i < found->size(); ++i) {
           const auto& file = request->files(int(i));
-          RowsPtr rows = (*found)[i];
+          auto& value = values[{file.node(), file.partition()}];
           if (file.stateful()) {
-            auto version = std::make_shared<Rows>();  // of its records nothing is asked any more
-            version->state = std::move(rows);
-            rows = std::move(version);
+            if (!value) value = std::make_shared<Rows>();  // without a pane nobody asks for its records any more
+            value->state = (*found)[i];
+          } else {
+            RowsPtr state = value ? value->state : nullptr;
+            value = std::make_shared<Rows>(*(*found)[i]);
+            value->state = std::move(state);
           }
-          values_.keep({file.node(), request->when_ms(), file.partition()}, std::move(rows));
           *restored->add_files() = file;
         }
+        for (auto& [at, rows] : values) values_.keep({at.first, request->when_ms(), at.second}, std::move(rows));
         control_.send(kMasterPeer, std::move(envelope));
       });
 }

@@ -1,4 +1,4 @@
-// What an executor writes for good, all of it on the disk's thread: published output files and checkpointed state.
+// What an executor writes for good, all of it on the disk's thread: published output files and checkpoints.
 #pragma once
 #include <string>
 
@@ -14,7 +14,7 @@ class DurableFiles {
 
   // Makes staged files visible (published_files.h) and says Published. May be repeated.
   void onPublish(const proto::Publish& publish);
-  // Writes these state partitions as files of their own, synced, and says CheckpointWritten.
+  // Writes these state partitions as files of their own and these panes into one, synced, and says CheckpointWritten.
   void onTakeCheckpoint(const proto::TakeCheckpoint& take);
   // Reads such files back as kept values.
   void onRestore(const proto::Restore& restore);

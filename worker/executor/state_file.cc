@@ -5,6 +5,7 @@
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -21,8 +22,27 @@ namespace {
 constexpr std::string_view kStateMagic = "SLSTATE1";
 constexpr std::uint32_t kStateVersion = 1;
 
-// A file under a temporary name until it is whole.
-class NewFile {
+// As many of them as there are.
+std::string readBytes(const std::string& path, std::uint64_t offset, std::uint64_t wanted) {
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throwError(ErrorKind::kLost, "cannot read " + path + ": " + std::strerror(errno));
+  std::string bytes;
+  char part[64 << 10];
+  ssize_t n = 0;
+  while (bytes.size() < wanted) {
+    n = ::pread(fd, part, std::min<std::uint64_t>(sizeof(part), wanted - bytes.size()), off_t(offset + bytes.size()));
+    if (n > 0) bytes.append(part, std::size_t(n));
+    if (n == 0 || (n < 0 && errno != EINTR)) break;
+  }
+  ::close(fd);
+  if (n < 0) throwError(ErrorKind::kLost, "cannot read " + path + ": " + std::strerror(errno));
+  return bytes;
+}
+
+}  // namespace
+
+// Under a temporary name until it is whole.
+class StateFileWriter::NewFile {
  public:
   explicit NewFile(std::string path) : path_(std::move(path)), temporary_(path_ + ".tmp") {
     fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -49,7 +69,12 @@ class NewFile {
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) throwErrno("cannot name", path_);
   }
   std::uint64_t size() const { return size_; }
-  std::uint64_t checksum() const { return XXH3_64bits_digest(&sum_); }
+  // Of what was written since it was asked for last.
+  std::uint64_t checksum() {
+    std::uint64_t sum = XXH3_64bits_digest(&sum_);
+    XXH3_64bits_reset(&sum_);
+    return sum;
+  }
 
  private:
   const std::string path_, temporary_;
@@ -58,43 +83,34 @@ class NewFile {
   XXH3_state_t sum_;
 };
 
-std::string readWhole(const std::string& path) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throwError(ErrorKind::kLost, "cannot read " + path + ": " + std::strerror(errno));
-  std::string bytes;
-  char part[64 << 10];
-  ssize_t n;
-  while ((n = ::read(fd, part, sizeof(part))) > 0 || (n < 0 && errno == EINTR)) {
-    if (n > 0) bytes.append(part, std::size_t(n));
-  }
-  ::close(fd);
-  if (n < 0) throwError(ErrorKind::kLost, "cannot read " + path + ": " + std::strerror(errno));
-  return bytes;
+StateFileWriter::StateFileWriter(const std::string& path) {
+  makeDirectories(parentOf(path));
+  file_ = std::make_unique<NewFile>(path);
 }
 
-}  // namespace
+StateFileWriter::~StateFileWriter() = default;
 
-StateFile writeStateFile(const std::string& path, std::string_view typeName, const Rows& rows, Store& store) {
-  makeDirectories(parentOf(path));
-  NewFile file(path);
+StateRows StateFileWriter::add(std::string_view typeName, const Rows& rows, Store& store) {
+  const std::uint64_t offset = file_->size();
   Buffer frame;
   frame.append(kStateMagic);
   frame.append(&kStateVersion, sizeof(kStateVersion));
   appendFrame(typeName, 0, frame);
-  file.write(frame.view());
+  file_->write(frame.view());
   for (const Piece& piece : rows.pieces) {
     Pin pin;
     if (!store.pin(piece.object, pin)) throwError(ErrorKind::kLost, "a state partition was dropped");
     frame.clear();
     appendFrame(pin.view(), piece.object->rows(), frame);
-    file.write(frame.view());
+    file_->write(frame.view());
   }
-  file.finish();
-  return {file.size(), file.checksum(), rows.rows};
+  return {offset, file_->size() - offset, file_->checksum(), rows.rows};
 }
 
-RowsPtr readStateFile(const std::string& path, const StateFile& expected, std::string_view typeName, Store& store) {
-  std::string bytes = readWhole(path);
+void StateFileWriter::finish() { file_->finish(); }
+
+RowsPtr readStateFile(const std::string& path, const StateRows& expected, std::string_view typeName, Store& store) {
+  std::string bytes = readBytes(path, expected.offset, expected.bytes);
   auto damaged = [&](const std::string& why) { throwError(ErrorKind::kLost, "the checkpoint file " + path + " " + why); };
   if (bytes.size() != expected.bytes || XXH3_64bits(bytes.data(), bytes.size()) != expected.checksum) {
     damaged("is not what was written (size or checksum)");
