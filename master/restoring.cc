@@ -66,6 +66,7 @@ class TakingUp {
     takePanes();
     if (!up_.error.empty()) return std::move(up_);
     takeSources();
+    beginNewStates();
     return std::move(up_);
   }
 
@@ -179,6 +180,28 @@ class TakingUp {
       if (node == 0) continue;
       source.set_node(node);
       up_.unallocated.push_back(std::move(source));
+    }
+  }
+
+  // A state that the checkpoint does not have is empty, or it would be made of all batches since the stream first began. One that belongs to its
+  // time is empty before the first batch of which anything is known.
+  void beginNewStates() {
+    std::int64_t known = up_.resumedMs;
+    for (const auto& count : up_.taken.counts()) known = std::min(known, count.when_ms() - plan_.interval_ms());
+    for (const auto& file : up_.taken.files()) known = std::min(known, file.when_ms() - plan_.interval_ms());
+    std::set<std::uint32_t> held;
+    for (const auto& file : up_.taken.files()) {
+      if (!file.pane()) held.insert(file.node());
+    }
+    const std::set<std::uint32_t> timed = timedStates(plan_);
+    for (const auto& node : plan_.nodes()) {
+      if (!node.keep().state() || held.contains(node.id())) continue;
+      std::int64_t at = gridDown(timed.contains(node.id()) ? known : up_.resumedMs, manifest_.zero_ms(), node.slide_ms());
+      if (at <= manifest_.zero_ms()) continue;  // there is nothing before it anyway
+      for (std::uint32_t p = 0, all = partitionsOf(plan_, node, manifest_.default_partitions()); p < all; ++p) {
+        auto* empty = up_.taken.add_files();
+        empty->set_node(node.id()), empty->set_uid(node.uid()), empty->set_partition(p), empty->set_when_ms(at);
+      }
     }
   }
 

@@ -184,6 +184,44 @@ TEST(WindowsRestored, OfWhatTheDriverMakesAnew) {
   });
 }
 
+// They begin with the first batch after the restart, whatever the others held before.
+TEST(WindowsRestored, NewOnesInAChangedApplicationBeginEmpty) {
+  for (Shape shape : kShapes) {
+    SCOPED_TRACE(nameOf(shape));
+    const std::string dir = temporaryDirectory(), checkpoint = temporaryDirectory();
+    Cluster cluster(shape, Seconds(1));
+    auto define = [&](Cluster& c, bool changed) {
+      c.streaming().checkpoint(checkpoint);
+      auto words = c.streaming().textFileStream(dir).map([](std::string_view line) { return std::string(line.substr(0, 1)); });
+      c.collect<std::string>("kept", words.window(Seconds(3)));
+      if (!changed) return;
+      auto counts = paired(words).reduceByKey(plus).uid("new");
+      c.collect<std::pair<std::string, int>>("window", counts.window(Seconds(3)));
+      c.collect<std::pair<std::string, int>>("inverse", counts.reduceByKeyAndWindow(plus, minus, Seconds(3), Seconds(1), 0, some));
+      c.collect<std::pair<std::string, int>>("state", counts.updateStateByKey([](const std::vector<int>& added, const std::optional<int>& state) -> std::optional<int> {
+        return state.value_or(0) + (added.empty() ? 0 : added.front());
+      }));
+      c.collect<std::string>("mapped", counts.mapWithState(StateSpec::function([](std::string_view word, std::optional<int> one, State<int>& state) {
+        state.update(one.value_or(0) + (state.exists() ? state.get() : 0));
+        return std::string(word) + std::to_string(state.get());
+      })));
+    };
+    auto run = [&](std::size_t batch) {
+      put(dir, batch, cluster.clock().now().floor(Seconds(1)) + Milliseconds(500));
+      cluster.runBatches(1);
+    };
+    define(cluster, false);
+    for (std::size_t batch : {0, 1, 2}) run(batch);
+    cluster.stopAndRestore([&](Cluster& c) { define(c, true); });
+    cluster.clock().advance(Seconds(100));
+    for (std::size_t batch : {5, 7}) run(batch);
+    EXPECT_EQ(texts(cluster.collected<std::pair<std::string, int>>("window")), (std::vector<std::string>{"(d,1) ", "(d,1) (e,1) "}));
+    EXPECT_EQ(texts(cluster.collected<std::pair<std::string, int>>("inverse")), (std::vector<std::string>{"(d,1) ", "(d,1) (e,1) "}));
+    EXPECT_EQ(texts(cluster.collected<std::pair<std::string, int>>("state")), (std::vector<std::string>{"(d,1) ", "(d,1) (e,1) "}));
+    EXPECT_EQ(texts(cluster.collected<std::string>("mapped")), (std::vector<std::string>{"d1 ", "e1 "}));
+  }
+}
+
 // Only the function of the driver asks for what the window held.
 TEST(WindowsRestored, ADamagedFileIsSaidAndNobodyWaits) {
   for (Shape shape : {Shape::kLocal4, Shape::kSimulated}) {

@@ -219,6 +219,17 @@ TEST(TakeUp, WhatAWindowNoLongerFitsIsLeftOutAndSaid) {
   EXPECT_EQ(warningOf([](proto::Plan& plan) { plan.mutable_nodes(1)->set_slide_ms(20); }), begin + "it had another slide");
 }
 
+TEST(TakeUp, AStateThatIsNewBeginsEmptyAndNotAtZeroTime) {
+  Changed c;
+  auto fresh = c.plan.state(1);
+  c.plan.plan.mutable_nodes(int(fresh) - 1)->set_partitions(2);
+  TakenUp up = takeUp(c.manifest, c.plan.plan, 127);
+  EXPECT_EQ(up.error, "");
+  EXPECT_EQ(c.timesOf(up, fresh), Times{120});
+  auto late = inverse(c.plan, c.plan.reduce(1, 2), 20, 10);
+  EXPECT_EQ(c.timesOf(takeUp(c.manifest, c.plan.plan, 127), late), Times{60}) << "ahead of all that is known";
+}
+
 // What is in it would stay for good.
 TEST(TakeUp, AnInverseWindowNeedsWhatHasStillToLeaveIt) {
   Changed c;
