@@ -5,14 +5,11 @@
 #include <numeric>
 
 #include "common/plan_view.h"
+#include "master/grid.h"
 
 namespace sluice::master {
 
 namespace {
-
-std::int64_t gridAfter(std::int64_t ms, std::int64_t zeroMs, std::int64_t slideMs) {
-  return zeroMs + (std::max(ms - zeroMs, std::int64_t(0)) / slideMs + 1) * slideMs;
-}
 
 // Whether the reader, through this edge, asks after `afterMs` for the value of `whenMs`.
 bool reads(const proto::Node& reader, const proto::Edge& edge, std::int64_t whenMs, std::int64_t zeroMs, std::int64_t afterMs) {

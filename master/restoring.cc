@@ -6,6 +6,7 @@
 
 #include "common/plan_check.h"
 #include "common/plan_view.h"
+#include "master/grid.h"
 #include "master/panes.h"
 
 namespace sluice::master {
@@ -27,10 +28,6 @@ std::uint32_t partitionsOf(const proto::Plan& plan, const proto::Node& node, std
     at = &*parent;
   }
   return 0;
-}
-
-std::int64_t gridDown(std::int64_t ms, std::int64_t zeroMs, std::int64_t stepMs) {
-  return ms <= zeroMs ? zeroMs : zeroMs + (ms - zeroMs) / stepMs * stepMs;
 }
 
 class TakingUp {

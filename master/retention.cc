@@ -5,17 +5,12 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "common/plan_view.h"
+#include "master/grid.h"
 
 namespace sluice::master {
 namespace {
 
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
-
-// The first grid time of the slide at or after `ms`.
-std::int64_t gridUp(std::int64_t ms, std::int64_t zeroMs, std::int64_t slideMs) {
-  if (ms <= zeroMs) return zeroMs + slideMs;
-  return zeroMs + (ms - zeroMs + slideMs - 1) / slideMs * slideMs;
-}
 
 bool readsItself(const proto::Node& node) {
   return std::any_of(node.edges().begin(), node.edges().end(), [&](const auto& edge) { return edge.parent() == node.id(); });

@@ -6,6 +6,7 @@
 #include "master/allocation.h"
 #include "master/batches.h"
 #include "master/checkpoints.h"
+#include "master/grid.h"
 #include "master/jobs.h"
 #include "master/restoring.h"
 #include "master/scheduler.h"
@@ -29,10 +30,6 @@ void answerStarted(State& s, App& app, const Stream& stream, const std::string& 
 }
 
 // ---- beginning ----
-
-std::int64_t gridDown(std::int64_t ms, std::int64_t zeroMs, std::int64_t intervalMs) {
-  return ms <= zeroMs ? zeroMs : zeroMs + (ms - zeroMs) / intervalMs * intervalMs;
-}
 
 void addFacts(Stream& stream, std::int64_t whenMs, const proto::Allocated& allocated) {
   for (const auto& source : allocated.sources()) {
