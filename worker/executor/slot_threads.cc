@@ -51,6 +51,11 @@ void SlotThreads::aboutToWait() {
   if (idle_ > 0 && (!polling_ || !queue_.empty())) woken_.notify_one();
 }
 
+std::uint32_t SlotThreads::asleep() const {
+  std::lock_guard lock(mutex_);
+  return idle_;
+}
+
 void SlotThreads::loop() {
   here = this;
   std::unique_lock lock(mutex_);

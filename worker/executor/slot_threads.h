@@ -29,6 +29,8 @@ class SLUICE_INTERNAL SlotThreads {
   // By a job that is about to wait for what another job, or an event of the link, brings: others poll meanwhile, and take what it adds from now
   // on. Nothing on any other thread.
   void aboutToWait();
+  // Threads that sleep until another one wakes them.
+  std::uint32_t asleep() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -38,7 +40,7 @@ class SLUICE_INTERNAL SlotThreads {
   const std::uint32_t slots_;
   const std::function<bool()> poll_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable woken_;
   std::deque<Work> queue_;
   std::uint32_t running_ = 0, idle_ = 0;
