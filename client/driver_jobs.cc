@@ -5,6 +5,7 @@
 
 #include "client/driver.h"
 #include "common/taken.h"
+#include "common/thrown.h"
 
 namespace sluice {
 namespace {
@@ -18,11 +19,6 @@ ErrorKind kindOf(proto::Domain domain) {
     case proto::DOMAIN_CANCELLED: return ErrorKind::kCancelled;
     default: return ErrorKind::kUnavailable;
   }
-}
-
-std::string withSite(const std::string& message, const std::string& site) {
-  if (site.empty() || message.find(site) != std::string::npos) return message;
-  return site + ": " + message;
 }
 
 // As the master says it.

@@ -34,4 +34,14 @@ std::string nameOfThrown() {
   return type ? "an exception of type " + readable(*type) : "an unknown exception";
 }
 
+std::string withSite(std::string_view message, std::string_view site) {
+  if (site.empty() || message.find(site) != message.npos) return std::string(message);
+  return std::string(site) + ": " + std::string(message);
+}
+
+std::string_view withoutSite(std::string_view message, std::string_view site) {
+  if (site.empty() || !message.starts_with(site) || !message.substr(site.size()).starts_with(": ")) return message;
+  return message.substr(site.size() + 2);
+}
+
 }  // namespace sluice

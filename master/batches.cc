@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/output_files.h"
+#include "common/thrown.h"
 #include "master/checkpoints.h"
 #include "master/panes.h"
 #include "master/jobs.h"
@@ -305,7 +306,7 @@ void settleBatch(State& s, App& app, Stream& stream) {
 void failBatch(State& s, App& app, Stream& stream, const proto::Failed& failed) {
   InstancePtr in = stream.running;
   if (!in) return;
-  std::string why = failed.message() + (failed.site().empty() ? "" : " (" + failed.site() + ")");
+  std::string why = withSite(failed.message(), failed.site());
   bool goesOn = true;
   if (failed.when_ms() == in->whenMs) {
     goesOn = abandonBelow(*in, failed.stage(), why);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/fail_point.h"
+#include "common/thrown.h"
 #include "master/barriers.h"
 #include "master/broadcasts.h"
 #include "master/pass.h"
@@ -276,7 +277,7 @@ Verdict takeFailed(State& s, App& app, Instance& in, const proto::Failed& failed
     if (++part.lost > kLostLimit) return Verdict::kFailed;
   } else if (failed.domain() != proto::DOMAIN_CANCELLED) {  // killed on request: that is nobody's fault
     s.warn(app, "task failed (" + failed.site() + ", partition " + std::to_string(failed.partition()) + ", attempt " +
-                   std::to_string(failed.attempt()) + ", executor " + std::to_string(failed.executor()) + "): " + failed.message());
+                   std::to_string(failed.attempt()) + ", executor " + std::to_string(failed.executor()) + "): " + std::string(withoutSite(failed.message(), failed.site())));
     // All tasks of a barrier stage begin anew with one, so its tries are theirs together.
     std::uint32_t ofStage = countFailure(in, *run);
     if ((run->shape().barrier ? ofStage : ++part.failures) >= app.maxFailures) return Verdict::kFailed;

@@ -534,7 +534,7 @@ TEST(MasterBarrier, TooFewSlotsAbandonOnlyWhatNeedsThem) {
   meeting.stage = 0;
   meeting.fleet.settle();
   EXPECT_NE(errorOfBatch(meeting.fleet).find("it needs 7 slots, and there are 6;"), std::string::npos) << errorOfBatch(meeting.fleet);
-  EXPECT_NE(errorOfBatch(meeting.fleet).find("(mapPartitions at b.cc:2)"), std::string::npos) << errorOfBatch(meeting.fleet);
+  EXPECT_NE(errorOfBatch(meeting.fleet).find("mapPartitions at b.cc:2: "), std::string::npos) << errorOfBatch(meeting.fleet);
   EXPECT_NE(meeting.fleet.printed.find("Time: "), std::string::npos) << "the other one is there";
 }
 
