@@ -10,6 +10,8 @@
 namespace sluice {
 namespace {
 
+constexpr std::size_t kSentTemplatesKnown = 4096;
+constexpr std::size_t kGoneRemembered = 64;
 constexpr int kTriesForResults = 3;
 
 ErrorKind kindOf(proto::Domain domain) {
@@ -31,7 +33,11 @@ EnvelopePtr Driver::runJobMessage(std::uint64_t number, const PendingJob& pendin
   auto [envelope, run] = compose(&proto::Message::mutable_run_job);
   run->set_app(app_), run->set_number(number), run->set_stream(job.stream);
   run->set_template_hash(job.plan.plan->template_hash());
-  if (withPlan) *run->mutable_plan() = *job.plan.plan, sentTemplates_.insert(job.plan.plan->template_hash());
+  if (withPlan) {
+    *run->mutable_plan() = *job.plan.plan;
+    if (sentTemplates_.size() >= kSentTemplatesKnown) sentTemplates_.clear();  // they are sent once more
+    sentTemplates_.insert(job.plan.plan->template_hash());
+  }
   *run->mutable_captures() = job.plan.captures;
   for (auto partition : job.partitions) run->add_partitions(partition);
   run->set_description(job.description), run->set_batch_ms(job.batchMs);

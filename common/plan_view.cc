@@ -102,6 +102,14 @@ const Stage* PlanView::exchangeStage(ExchangeId id) const {
   return it == exchangeStages_.end() ? nullptr : &stages_[it->second];
 }
 
+std::uint32_t PlanView::markedNode(ExchangeId id) const {
+  const proto::Node& reader = node(id.node);
+  const proto::Node& parent = node(reader.edges(int(id.edge)).parent());
+  if (parent.slide_ms() > 0) return parent.id();
+  // What a state may have to be made of goes further back than its mark.
+  return reader.slide_ms() > 0 && !reader.keep().state() ? reader.id() : 0;
+}
+
 const Stage* PlanView::keepStage(std::uint32_t id) const {
   auto it = keepStages_.find(id);
   return it == keepStages_.end() ? nullptr : &stages_[it->second];

@@ -72,6 +72,9 @@ class SLUICE_INTERNAL PlanView {
   int position(std::uint32_t id) const;  // in Plan.nodes; -1: not of this plan
   const std::vector<Stage>& stages() const { return stages_; }  // parents first
   const Stage* exchangeStage(ExchangeId id) const;
+  // The node whose mark lets segments of the exchange go: whose records they are or, where that is a dataset, the one that reads them. 0: no
+  // node's; then it goes when no batch of its time can be made again.
+  std::uint32_t markedNode(ExchangeId id) const;
   const Stage* keepStage(std::uint32_t node) const;
 
   // The time of a node's value in an instance at `whenMs` (cached datasets have no time).

@@ -9,6 +9,7 @@
 #include "master/jobs.h"
 #include "master/pools.h"
 #include "master/progress.h"
+#include "master/scheduler.h"
 #include "master/streams.h"
 #include "master/workers.h"
 
@@ -315,13 +316,16 @@ void subscribe(State& s, App& app, Peer from, std::uint64_t position) {
 void unpersist(State& s, App& app, const proto::Unpersist& unpersist) {
   dropBroadcasts(s, app, unpersist);
   if (unpersist.nodes().empty()) return;
-  for (std::uint32_t node : unpersist.nodes()) app.values.forget(node);
+  for (std::uint32_t node : unpersist.nodes()) {
+    for (ExchangeId exchange : app.values.forget(node)) app.dropping.insert(exchange);
+  }
   for (std::uint32_t index : app.up) {
     s.send(app.executors[index]->peer(), messageOf(&proto::Message::mutable_release, [&](proto::Release& release) {
              release.set_app(app.id.value);
              for (std::uint32_t node : unpersist.nodes()) release.add_unpersisted(node);
            }));
   }
+  dropExchanges(s, app);
 }
 
 std::string describeApps(const State& s) {

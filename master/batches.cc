@@ -226,7 +226,7 @@ bool startNextBatch(State& s, App& app, Stream& stream) {
   in->id.set_app(app.id.value), in->id.set_when_ms(in->whenMs), in->id.set_stream(stream.number);
   in->id.set_generation(stream.record->generation), in->id.set_run(std::uint32_t(s.journal.term()));
   if (record.plan) {
-    forgetTemplates(app);
+    forgetTemplates(s, app);
     in->captures = std::make_shared<proto::Captures>(record.allocated.captures());
     in->plan = templateOf(app, record.plan, in->captures);
   } else {

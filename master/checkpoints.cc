@@ -215,6 +215,7 @@ void takeCheckpoint(State& s, App& app, Stream& stream, bool last) {
   for (auto& [key, envelope] : messages) {
     pending.waiting.insert(key);
     pending.sent.emplace_back(key.first, envelope);
+    installStream(s, app, *app.executors[key.first], stream);  // which tells what the files hold
     s.send(app.executors[key.first]->peer(), envelope, record.batches.contains(whenMs) ? record.batches.at(whenMs).decidedSequence : 0);
   }
   completeCheckpoint(s, app, stream);

@@ -1,6 +1,7 @@
 #include "master/executors.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "common/fail_point.h"
@@ -88,20 +89,32 @@ void compareKept(App& app, const Executor& executor, const proto::Report& report
 void resendRest(State& s, App& app, Executor& executor) {
   if (!SLUICE_FAIL_POINT("master.launches_not_sent_again")) resendTo(s, app, executor.index);
   for (auto& [whenMs, files] : app.jobFiles) republish(s, app, files, executor.index);
-  if (!app.releasedBefore.empty()) {
+  if (!app.releasedBefore.empty() || !app.droppedBefore.empty()) {
     s.send(executor.peer(), messageOf(&proto::Message::mutable_release, [&](proto::Release& release) {
              release.set_app(app.id.value);
              for (std::int64_t whenMs : app.releasedBefore) release.add_instances(whenMs);
+             for (const auto& dropped : app.droppedBefore) *release.add_dropped() = dropped;
            }));
   }
   for (auto& [number, stream] : app.streams) {
     if (!stream->record || stream->record->ended) continue;
+    s.send(executor.peer(), messageOf(&proto::Message::mutable_release, [&](proto::Release& release) {
+             release.set_app(app.id.value);
+             tellOver(*stream, release);
+             if (app.repairs()) return;
+             for (const auto& [node, below] : std::map<std::uint32_t, std::int64_t>(stream->marks.begin(), stream->marks.end())) {
+               auto* mark = release.add_marks();
+               mark->set_node(node), mark->set_below_ms(below);
+             }
+           }));
     resendReceivers(s, app, *stream, executor.index);
     for (auto& [at, envelope] : stream->restores) {
       if (at == executor.index) s.resend(executor.peer(), envelope);
     }
     for (auto& [at, envelope] : stream->checkpoint.sent) {
-      if (at == executor.index) s.resend(executor.peer(), envelope, s.journal.last());
+      if (at != executor.index) continue;
+      installStream(s, app, executor, *stream);
+      s.resend(executor.peer(), envelope, s.journal.last());
     }
     for (auto& [whenMs, batch] : stream->batches) {
       if (batch.filesBegun) republish(s, app, batch.files, executor.index);
@@ -156,6 +169,7 @@ void takeReport(State& s, Peer from, const EnvelopePtr& envelope) {
   executor.phase = Executor::Phase::kUp;
   app->failedStarts = 0;
   if (isNew) {
+    if (app->takenUp.us != 0) forgetInstalled(s, *app, executor);  // an earlier master's
     membershipChanged(s, *app);
   } else {
     resendRest(s, *app, executor);

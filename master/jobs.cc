@@ -1,6 +1,7 @@
 #include "master/jobs.h"
 
 #include <algorithm>
+#include <map>
 #include <limits>
 #include <set>
 
@@ -178,15 +179,28 @@ void cancelAtExecutors(State& s, App& app, const Instance& instance, std::uint64
   }
 }
 
-void forgetTemplates(App& app) {
+void forgetTemplates(State& s, App& app) {
   if (app.templates.size() <= kTemplatesKept) return;
+  std::map<std::uint32_t, std::vector<std::uint64_t>> held;  // by executor
   std::vector<std::pair<std::uint64_t, std::uint64_t>> byUse;
   for (const auto& [hash, plan] : app.templates) {
     if (plan.use_count() == 1) byUse.emplace_back(plan->usedBy, hash);
   }
   std::sort(byUse.begin(), byUse.end());
   byUse.resize(std::min(byUse.size(), app.templates.size() - kTemplatesKept / 2));
-  for (const auto& [use, hash] : byUse) app.templates.erase(hash);
+  for (const auto& [use, hash] : byUse) {
+    auto gone = app.templates.extract(hash);
+    const auto& sent = gone.mapped()->sent;
+    for (std::uint32_t index = 0; index < sent.size(); ++index) {
+      if (sent[index].plan) held[index].push_back(hash);
+    }
+  }
+  for (const auto& [index, hashes] : held) {
+    s.send(app.executors[index]->peer(), messageOf(&proto::Message::mutable_release, [&](proto::Release& release) {
+             release.set_app(app.id.value);
+             release.mutable_templates()->Add(hashes.begin(), hashes.end());
+           }));
+  }
 }
 
 bool readsBatches(const proto::Plan& plan) {
@@ -250,7 +264,7 @@ void runJob(State& s, App& app, const EnvelopePtr& envelope) {
     auto status = checkPlan(request.plan());
     if (status.ok() && request.captures().nodes_size() != request.plan().nodes_size()) status = absl::InvalidArgumentError("a plan without its captures");
     if (!status.ok()) return answerFailed(s, app, number, proto::DOMAIN_SYSTEM, std::string(status.message()), "");
-    forgetTemplates(app);
+    forgetTemplates(s, app);
     plan = templateOf(app, {envelope, &request.plan()}, captures);
   } else if (captures) {
     plan->captures = captures;

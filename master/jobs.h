@@ -22,7 +22,7 @@ void dropMapOutputs(State& s, App& app, const std::vector<std::uint64_t>& names)
 void flushReleased(State& s, App& app);
 
 // Templates that nothing uses are forgotten, oldest first, when there are many; a driver that runs one again is asked for its plan.
-void forgetTemplates(App& app);
+void forgetTemplates(State& s, App& app);
 // Tells the participants to stop and forget it.
 void cancelAtExecutors(State& s, App& app, const Instance& instance, std::uint64_t killAfterMs = 0);
 

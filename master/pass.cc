@@ -146,6 +146,9 @@ Run* Pass::runOf(const std::shared_ptr<Template>& readerPlan, const Stage& reade
   }
   if (own) in_.own[readerStage.index] = run;
   in_.used.push_back(run);
+  if (shared && whenMs == 0 && readerStage.sink == Stage::Sink::kExchange && (run->users.empty() || run->users.back() != in_.whenMs)) {
+    run->users.push_back(in_.whenMs);
+  }
   begin(*run);
   return run.get();
 }
@@ -739,7 +742,9 @@ void Pass::send() {
     std::sort(group.executors.begin(), group.executors.end());
     if (group.plan->copies) {  // whoever is not in a plan has no session with those who are
       for (std::uint32_t index : in_.placement->members()) {
-        if (app_.isUp(index)) install(s_, app_, *app_.executors[index], *group.plan, group.captures, *in_.placement);
+        if (!app_.isUp(index)) continue;
+        install(s_, app_, *app_.executors[index], *group.plan, group.captures, *in_.placement);
+        in_.participates(index);  // it is told when the copies may go
       }
     }
     if (app_.listening.on) tellLaunches(group);

@@ -20,7 +20,7 @@ struct RetentionFacts {
 
 struct Retained {
   std::uint32_t node = 0;
-  std::int64_t askMs = 0;      // values, blocks, and segments of the node before this may go
+  std::int64_t askMs = 0;      // values, blocks, and segments that go by the node before this may go
   std::int64_t computeMs = 0;  // the lowest time at which it may have to be computed
 };
 

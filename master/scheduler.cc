@@ -13,6 +13,7 @@ namespace sluice::master {
 namespace {
 
 constexpr std::uint8_t kLostLimit = 64;  // times that inputs of one task are reported lost before its instance is given up
+constexpr std::size_t kDroppedRemembered = 64;
 
 // Where the Prepared or Failed of a Launch's task points to.
 RunPtr runOf(App& app, Instance& in, std::uint32_t k, std::uint32_t stageIndex, std::int64_t whenMs) {
@@ -178,6 +179,19 @@ void install(State& s, App& app, Executor& executor, Template& plan, const std::
   *install->mutable_epoch() = placement.epoch();
   sent = {true, version, placement.number()};
   s.send(executor.peer(), std::move(envelope));
+}
+
+void installStream(State& s, App& app, Executor& executor, const Stream& stream) {
+  install(s, app, executor, *stream.plan, stream.plan->captures, *placementOf(s, app, stream.record->defaultPartitions));
+}
+
+void forgetInstalled(State& s, App& app, Executor& executor) {
+  s.send(executor.peer(), messageOf(&proto::Message::mutable_release, [&](proto::Release& release) {
+           release.set_app(app.id.value), release.set_all_templates(true);
+         }));
+  for (auto& [hash, plan] : app.templates) {
+    if (executor.index < plan->sent.size()) plan->sent[executor.index] = {};
+  }
 }
 
 void takePrepared(State& s, App& app, Instance& in, const Envelope& envelope) {
@@ -362,7 +376,35 @@ void retire(State& s, App& app, Instance& in, bool done) {
   }
   in.blocked.clear(), in.retries.clear(), in.sent.clear();
   app.instances.erase({in.whenMs, in.id.stream()});
+  dropExchanges(s, app);
   progressed(s, app);
+}
+
+void dropExchanges(State& s, App& app) {
+  if (app.dropping.empty()) return;
+  auto isUsed = [&](const RunPtr& run) {
+    return std::any_of(app.instances.begin(), app.instances.end(), [&](const auto& entry) {
+      const auto& used = entry.second->used;
+      return std::find(used.begin(), used.end(), run) != used.end();
+    });
+  };
+  auto envelope = messageOf(&proto::Message::mutable_release, [&](proto::Release& release) {
+    release.set_app(app.id.value);
+    std::erase_if(app.dropping, [&](ExchangeId exchange) {
+      RunPtr run = app.values.exchange(exchange, 0);
+      if (!run) return true;
+      if (isUsed(run)) return false;
+      auto* dropped = release.add_dropped();
+      dropped->set_node(exchange.node), dropped->set_edge(exchange.edge);
+      dropped->mutable_instances()->Add(run->users.begin(), run->users.end());
+      app.droppedBefore.push_back(*dropped);
+      if (app.droppedBefore.size() > kDroppedRemembered) app.droppedBefore.pop_front();
+      app.values.dropExchange(exchange);
+      return true;
+    });
+  });
+  if (envelope->message.release().dropped_size() == 0) return;
+  for (std::uint32_t index : app.up) s.send(app.executors[index]->peer(), envelope);
 }
 
 void forgetExecutor(State& s, App& app, std::uint32_t index, const std::string& crash) {
@@ -405,9 +447,7 @@ void resendTo(State& s, App& app, std::uint32_t index) {
   Executor& executor = *app.executors[index];
   executor.broadcasts.clear();
   resendDropping(s, app, executor);
-  for (auto& [hash, plan] : app.templates) {
-    if (index < plan->sent.size()) plan->sent[index] = {};
-  }
+  forgetInstalled(s, app, executor);  // it may have missed which plans were
   for (auto& [key, in] : app.instances) {
     for (std::size_t i = 0; i < in->sent.size(); ++i) {
       auto [at, envelope] = in->sent[i];

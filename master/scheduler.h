@@ -21,9 +21,16 @@ void prepareOutputs(State& s, App& app, Instance& instance, const std::vector<st
 // Sends the tasks that are missing and can have a place now. Nothing happens without executors: it is called again when one comes.
 void advance(State& s, App& app, Instance& instance);
 
+// Tells executors of exchanges at time 0 that no dataset needs any more, once no instance uses them.
+void dropExchanges(State& s, App& app);
+
 // Makes sure that the executor holds template, captures and broadcast values: sends what it lacks.
 void install(State& s, App& app, Executor& executor, Template& plan, const std::shared_ptr<const proto::Captures>& captures,
              const Placement& placement);
+// Likewise of a stream.
+void installStream(State& s, App& app, Executor& executor, const Stream& stream);
+// All that was installed in it goes, and is installed again when it is needed.
+void forgetInstalled(State& s, App& app, Executor& executor);
 
 // Takes results, kept values and accumulators of tasks. Repeated ones count once.
 void takePrepared(State& s, App& app, Instance& instance, const Envelope& envelope);

@@ -122,7 +122,7 @@ void openReceivers(State& s, App& app, Stream& stream) {
     std::uint64_t sequence = s.commit(record);
     auto start = startOf(s, app, stream, receiver, source);
     receiver.start = start;
-    install(s, app, executor, *stream.plan, stream.plan->captures, *placementOf(s, app, stream.record->defaultPartitions));
+    installStream(s, app, executor, stream);
     s.send(executor.peer(), std::move(start), sequence);
     tellReceiver(s, app, stream, receiver, proto::StreamEvent::RECEIVER_STARTED);
   }
@@ -200,7 +200,7 @@ void loseReceivers(State& s, App& app, Stream& stream, std::uint32_t executor) {
 void resendReceivers(State& s, App& app, Stream& stream, std::uint32_t executor) {
   for (auto& [node, receiver] : stream.receivers) {
     if (receiver.at != executor || !receiver.start || receiver.stopped) continue;
-    install(s, app, *app.executors[executor], *stream.plan, stream.plan->captures, *placementOf(s, app, stream.record->defaultPartitions));
+    installStream(s, app, *app.executors[executor], stream);
     s.resend(app.executors[executor]->peer(), receiver.start, s.journal.last());
     tellRate(s, app, stream, receiver);
     if (!receiver.closing) continue;

@@ -130,6 +130,8 @@ struct App {
   std::vector<std::int64_t> released;  // jobs that are over, to be told
   std::deque<std::int64_t> releasedBefore;
   std::vector<std::uint32_t> releasedAt;  // executors, by index
+  std::set<ExchangeId> dropping;  // at time 0, below what was unpersisted: not told yet
+  std::deque<proto::DroppedExchange> droppedBefore;  // of late
   std::deque<InstancePtr> held;  // jobs whose results are still to be fetched from executors
   std::map<std::uint32_t, std::unique_ptr<Stream>> streams;
   std::map<Peer, std::uint64_t> subscribers;

@@ -85,13 +85,22 @@ struct Stream {
   bool rolledUp = false;           // of a graceful stop: rolled files are told to be finished
   std::string stopError;           // why it stops, if it failed
   // Marks that become true with the sync of a record, and those that are.
-  std::deque<std::pair<std::uint64_t, std::vector<Retained>>> marksToCome;
+  struct MarksToCome {
+    std::uint64_t sequence = 0;
+    std::int64_t publishedMs = 0, lowestMs = 0;  // lowestMs: no batch before this time is made again
+    std::vector<Retained> retained;
+  };
+  std::deque<MarksToCome> marksToCome;
+  std::int64_t overBelowMs = 0;  // batches before this time are published, and that is durable
+  std::int64_t lowestMs = 0;     // likewise
   absl::flat_hash_map<std::uint32_t, std::int64_t> marks;
+  std::set<std::uint32_t> marksRisen;  // since executors were last told
+  absl::flat_hash_map<std::uint32_t, std::int64_t> markedAt;  // the last batch whose plan had the node: some are made for one batch
   std::map<std::int64_t, std::vector<proto::Input>> blocks;  // allocated, by batch, until the mark of their source passes it
   std::map<std::uint32_t, std::vector<proto::Input::BlockRef>> freed;  // blocks to be told as released, by executor
   bool events = false;                                   // the driver has listeners
   std::map<std::int64_t, proto::StreamEvent::Batch> told;  // to them, of batches that are not over
-  std::uint32_t marksUntold = 0;  // times that marks rose since executors were last told
+  std::uint32_t marksUntold = 0;  // times that marks or overBelowMs rose since executors were last told
 };
 
 }  // namespace sluice::master

@@ -56,10 +56,11 @@ void Values::release(const absl::flat_hash_map<std::uint32_t, std::int64_t>& mar
     }
   };
   sweep(keeps_, [](const Key& key, const Run&) { return key.node; });
-  sweep(exchanges_, [](const Key&, const Run& run) { return run.shape().root; });
+  sweep(exchanges_, [](const Key& key, const Run& run) { return run.plan->view.markedNode({key.node, key.edge}); });
 }
 
-void Values::forget(std::uint32_t node) {
+std::vector<ExchangeId> Values::forget(std::uint32_t node) {
+  std::vector<ExchangeId> dropped;
   for (auto it = keeps_.begin(); it != keeps_.end();) {
     if (it->first.node != node) {
       ++it;
@@ -68,11 +69,14 @@ void Values::forget(std::uint32_t node) {
     const Template& plan = *it->second->plan;
     for (std::uint32_t stage : it->second->traits().below) {
       const Stage& shape = plan.view.stages()[stage];
-      if (shape.sink == Stage::Sink::kExchange) exchanges_.erase({it->first.whenMs, shape.exchange.node, shape.exchange.edge});
+      if (shape.sink != Stage::Sink::kExchange) continue;
+      if (it->first.whenMs == 0) dropped.push_back(shape.exchange);
+      else exchanges_.erase({it->first.whenMs, shape.exchange.node, shape.exchange.edge});
     }
     dropCopies(it->first.node, it->first.whenMs);
     it = keeps_.erase(it);
   }
+  return dropped;
 }
 
 }  // namespace sluice::master

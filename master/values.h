@@ -58,6 +58,7 @@ struct Run {
   // Exchanges: where each reducer reads. `also`: a second reader elsewhere.
   std::shared_ptr<const std::vector<std::uint32_t>> reducers;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> also;
+  std::vector<std::int64_t> users;  // exchanges at time 0: the instances that used it
   MapOutputId lasting;  // by which name later jobs find what it makes; without a node: they do not
   // Of partition 0, if the stage is aligned: the template's if it is timeless (its times are then those of this run), else its own.
   const TaskReads* reads = nullptr;
@@ -112,7 +113,7 @@ class Values {
   template <class F> void eachKeep(F f) {
     for (auto& [key, run] : keeps_) f(key.node, *run);
   }
-  // What lies below the marks goes: kept values by their node's, segments by the mark of the node whose rows they are.
+  // What lies below the marks goes: kept values by their node's, segments by that of PlanView::markedNode.
   void release(const absl::flat_hash_map<std::uint32_t, std::int64_t>& marks);
   // Copies of kept values beside the one that a part names, by executor's index.
   void addCopy(ValueId id, std::uint32_t executor);
@@ -121,7 +122,9 @@ class Values {
   void dropCopy(ValueId id, std::uint32_t executor);
   // What lies at the executor goes; parts that a copy stands for move there.
   void moveToCopies(std::uint32_t executor);
-  void forget(std::uint32_t node);  // unpersisted: with the segments it was made from
+  // Unpersisted: with the segments it was made from, but for those at time 0, which no mark lets go: they are returned, and stay until then.
+  std::vector<ExchangeId> forget(std::uint32_t node);
+  void dropExchange(ExchangeId id) { exchanges_.erase({0, id.node, id.edge}); }
   std::size_t size() const { return keeps_.size() + exchanges_.size(); }
 
  private:

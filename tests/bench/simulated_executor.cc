@@ -55,15 +55,6 @@ EnvelopePtr runThreeStages(AppId app, std::uint64_t number, const proto::Plan* p
 }
 
 EnvelopePtr answerOf(AppId app, std::uint64_t executor, const proto::Message& message) {
-  if (message.has_install()) {
-    auto [envelope, installed] = compose(&proto::Message::mutable_installed);
-    installed->set_app(app.value);
-    installed->set_template_hash(message.install().template_hash());
-    installed->set_captures_version(message.install().captures().version());
-    installed->set_epoch(message.install().epoch().epoch());
-    installed->set_executor(executor);
-    return envelope;
-  }
   if (message.has_launch()) {
     const proto::Launch& launch = message.launch();
     auto [envelope, prepared] = compose(&proto::Message::mutable_prepared);

@@ -269,16 +269,13 @@ TEST(ExecutorMachine, PreparedIsCoalescedByTime) {
   EXPECT_EQ(fleet.ofKind(proto::Message::kPrepared).size(), 2u);
 }
 
-TEST(ExecutorMachine, InstalledWaitsForAllSessions) {
+TEST(ExecutorMachine, ANewEpochDialsTheMembersOfLowerNumber) {
   Fleet fleet(3);
   fleet.at(3).machine->onSession({Role::kExecutor, 1}, false, fleet.now);
   PlanMaker plan;
   plan.output(plan.source<std::string_view>({{"a", 0}}, true), proto::OUTPUT_RESULTS);
   fleet.install(plan, 1);
-  EXPECT_EQ(fleet.ofKind(proto::Message::kInstalled).size(), 2u);
   EXPECT_EQ(fleet.at(3).connects, (std::vector<Peer>{{Role::kExecutor, 1}}));
-  fleet.at(3).machine->onSession({Role::kExecutor, 1}, true, fleet.now);
-  EXPECT_EQ(fleet.ofKind(proto::Message::kInstalled).size(), 3u);
 }
 
 TEST(ExecutorMachine, AnUnknownTemplateFailsItsTasks) {
@@ -288,6 +285,109 @@ TEST(ExecutorMachine, AnUnknownTemplateFailsItsTasks) {
   fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
   ASSERT_EQ(fleet.ofKind(proto::Message::kFailed).size(), 1u);
   EXPECT_NE(fleet.ofKind(proto::Message::kFailed)[0]->message.failed().message().find("not installed"), std::string::npos);
+}
+
+TEST(ExecutorMachine, ForgetsPlansWhenItIsTold) {
+  for (bool all : {false, true}) {
+    Fleet fleet(1);
+    PlanMaker plan;
+    plan.output(plan.source<std::string_view>({{"a", 0}}, true), proto::OUTPUT_RESULTS);
+    auto run = [&](std::int64_t when) {
+      auto [envelope, launch] = fleet.launch(when);
+      Fleet::addTask(*launch, 0, when, 0);
+      fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+      fleet.settle();
+    };
+    fleet.install(plan, 1);
+    run(-1);
+    EXPECT_EQ(fleet.ofKind(proto::Message::kPrepared).size(), 1u);
+    auto [envelope, release] = compose(&proto::Message::mutable_release);
+    if (all) release->set_all_templates(true);
+    else release->add_templates(7);
+    fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+    run(-2);
+    EXPECT_EQ(fleet.ofKind(proto::Message::kFailed).size(), 1u);
+    fleet.install(plan, 1);
+    run(-3);
+    EXPECT_EQ(fleet.ofKind(proto::Message::kPrepared).size(), 2u);
+  }
+}
+
+// What is remembered of a batch shows when it is launched once more: a known one is not run again.
+TEST(ExecutorMachine, ForgetsBatchesThatAreOver) {
+  Fleet fleet(1);
+  PlanMaker plan;
+  plan.output(plan.source<std::string_view>({{"a", 0}}, true), proto::OUTPUT_RESULTS);
+  fleet.install(plan, 1);
+  auto run = [&](std::int64_t when, std::uint32_t stream) {
+    auto [envelope, launch] = fleet.launch(when);
+    launch->mutable_instance()->set_stream(stream);
+    Fleet::addTask(*launch, 0, when, 0);
+    fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+    fleet.settle();
+    return fleet.ofKind(proto::Message::kPrepared).size();
+  };
+  auto over = [&](std::uint32_t stream, std::int64_t belowMs) {
+    auto [envelope, release] = compose(&proto::Message::mutable_release);
+    release->set_stream(stream), release->set_over_below_ms(belowMs);
+    fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  };
+  EXPECT_EQ(run(1000, 1), 1u);
+  EXPECT_EQ(run(2000, 1), 2u);
+  EXPECT_EQ(run(2000, 1), 2u);
+  over(1, 2000);
+  over(2, 9000);
+  EXPECT_EQ(run(2000, 1), 2u);
+  EXPECT_EQ(run(1000, 1), 3u);
+  // A stream that goes on from an earlier checkpoint in the same application has batches of the same times.
+  EXPECT_EQ(run(2000, 2), 4u);
+  EXPECT_EQ(run(2000, 1), 4u) << "the earlier stream has ended";
+}
+
+// What an exchange at time 0 holds goes with the dataset, but not what a later job makes of the same.
+TEST(ExecutorMachine, DropsExchangesOfDatasetsThatAreGone) {
+  Fleet fleet(1);
+  PlanMaker plan;
+  proto::Node& counts = wordCount(plan, {"a b a", "b"});
+  counts.mutable_keep()->set_keep(true);
+  plan.output(counts, proto::OUTPUT_RESULTS);
+  fleet.install(plan, 2);
+  auto used = [&] { return fleet.at(1).runtime.store().usedBytes(); };
+  auto release = [&](auto fill) {
+    auto [envelope, message] = compose(&proto::Message::mutable_release);
+    fill(*message);
+    fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+  };
+  auto drop = [&](std::int64_t instance) {
+    release([&](proto::Release& message) {
+      auto* dropped = message.add_dropped();
+      dropped->set_node(counts.id()), dropped->add_instances(instance);
+    });
+  };
+  auto run = [&](std::int64_t when) {
+    auto [envelope, launch] = fleet.launch(when);
+    for (const Stage& stage : fleet.view->stages()) {
+      for (std::uint32_t p = 0; p < 2; ++p) Fleet::addTask(*launch, stage.index, stage.sink == Stage::Sink::kOutput ? when : 0, p);
+    }
+    fleet.at(1).machine->onMessage(kMasterPeer, envelope, fleet.now);
+    fleet.settle();
+  };
+  run(-1);
+  ASSERT_EQ(testing::counts(fleet), (std::map<std::string, std::int64_t>{{"a", 2}, {"b", 2}}));
+  release([](proto::Release& message) { message.add_instances(-1); });
+  release([&](proto::Release& message) { message.add_unpersisted(counts.id()); });
+  std::int64_t exchanged = used();
+  drop(-7);
+  EXPECT_EQ(used(), exchanged);
+  run(-2);
+  release([&](proto::Release& message) { message.add_unpersisted(counts.id()); });
+  drop(-1);
+  EXPECT_EQ(used(), exchanged) << "a later job used it, too";
+  release([&](proto::Release& message) {
+    auto* dropped = message.add_dropped();
+    dropped->set_node(counts.id()), dropped->add_instances(-1), dropped->add_instances(-2);
+  });
+  EXPECT_LT(used(), exchanged);
 }
 
 // A kept value that lies on another executor is fetched; one that nobody has is reported as lost.

@@ -39,6 +39,17 @@ TEST(MasterCheckpoint, CheckpointsAreOfBatchesWhoseFunctionsHaveEnded) {
   fleet.expectReplays();
 }
 
+// It needs its plan for that, which it has forgotten, and no task comes that would bring it.
+TEST(MasterCheckpoint, AnExecutorWhoseSessionBrokeWritesWhatItHolds) {
+  Fleet fleet;
+  fleet.startStream(stateful(std::vector<int>(20, 2), "/checkpoints"));
+  fleet.advance(5000);
+  for (std::uint64_t id : {1, 2, 3}) fleet.breakSession(id, 0);
+  drain(fleet);
+  ASSERT_FALSE(fleet.manifests.empty());
+  EXPECT_EQ(fleet.manifests.back().when_ms(), kZero + 5000);
+}
+
 TEST(MasterCheckpoint, RestoresFromACheckpoint) {
   std::vector<int> counts{3, 1, 2, 4, 1, 2, 3, 1};
   Fleet calm;

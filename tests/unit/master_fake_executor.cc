@@ -1,5 +1,7 @@
 #include "master_fake_executor.h"
 
+#include <algorithm>
+
 #include "master_fleet.h"
 
 namespace sluice::master {
@@ -30,7 +32,7 @@ void FakeExecutor::on(const EnvelopePtr& envelope) {
     ASSERT_TRUE(epochs_.contains(launch.epoch()));
     auto view = plans_[launch.template_hash()];
     for (const auto& stage : view->stages()) {
-      if (stage.sink == Stage::Sink::kExchange) parents_[stage.exchange] = stage.root;
+      if (stage.sink == Stage::Sink::kExchange) marked_[stage.exchange] = view->markedNode(stage.exchange);
     }
     facts_.zeroMs = launch.zero_ms();
     for (const auto& mark : launch.marks()) release(mark);
@@ -72,6 +74,8 @@ void FakeExecutor::on(const EnvelopePtr& envelope) {
   } else if (m.has_release()) {
     releases.push_back(m.release());
     for (const auto& mark : m.release().marks()) release(mark);
+    if (m.release().all_templates()) plans_.clear();
+    for (std::uint64_t hash : m.release().templates()) plans_.erase(hash);
     const std::set<std::uint64_t> named(m.release().exchanges().begin(), m.release().exchanges().end());
     std::erase_if(left, [&](const auto& entry) { return named.contains(std::get<0>(entry.first)) != m.release().all_but(); });
   } else if (m.has_start_receiver()) {
@@ -87,6 +91,10 @@ void FakeExecutor::on(const EnvelopePtr& envelope) {
     const auto& take = m.take_checkpoint();
     fleet_.tell({Role::kExecutor, id_}, Fleet::messageOf(&proto::Message::mutable_checkpoint_written, [&](proto::CheckpointWritten& written) {
                   written.set_app(1), written.set_stream(take.stream()), written.set_when_ms(take.when_ms()), written.set_executor(id_);
+                  for (std::uint32_t node : take.nodes()) {
+                    bool known = std::any_of(plans_.begin(), plans_.end(), [&](const auto& plan) { return plan.second->position(node) >= 0; });
+                    if (!known) return written.set_error("the plan is not installed");
+                  }
                   for (int i = 0; i < take.nodes_size(); ++i) {
                     auto held = kept.find({take.nodes(i), take.when_ms(), take.partitions(i)});
                     EXPECT_NE(held, kept.end()) << "asked to write a version that it does not hold";
@@ -119,8 +127,8 @@ void FakeExecutor::on(const EnvelopePtr& envelope) {
 void FakeExecutor::release(const proto::Mark& mark) {
   std::erase_if(kept, [&](const auto& v) { return v.first.node == mark.node() && v.first.whenMs < mark.below_ms(); });
   auto ofNode = [&](ExchangeId exchange, std::int64_t when) {
-    auto parent = parents_.find(exchange);
-    return parent != parents_.end() && parent->second == mark.node() && when < mark.below_ms();
+    auto marked = marked_.find(exchange);
+    return marked != marked_.end() && marked->second == mark.node() && when < mark.below_ms();
   };
   std::erase_if(inbound_, [&](const auto& s) { return ofNode(std::get<0>(s.first), std::get<1>(s.first)); });
   std::erase_if(outbound_, [&](const auto& s) { return ofNode(std::get<0>(s.first), std::get<1>(s.first)); });

@@ -64,6 +64,7 @@ class FakeExecutor {
   void tellAgain();
   void answer(const proto::Publish& publish);
   std::size_t pending() const { return tasks_.size(); }
+  std::size_t plans() const { return plans_.size(); }
   std::string stuck() const;
   void seal(std::uint32_t node, std::int64_t when, std::vector<proto::Input> blocks = {}, bool stopped = false);
 
@@ -106,7 +107,7 @@ class FakeExecutor {
   std::map<std::tuple<ExchangeId, std::int64_t, std::uint32_t>, Output> outbound_;
   std::map<std::uint32_t, std::uint64_t> sequence_;
   std::deque<EnvelopePtr> told_;
-  std::map<ExchangeId, std::uint32_t> parents_;  // whose rows the segments are
+  std::map<ExchangeId, std::uint32_t> marked_;  // whose mark lets segments go
 };
 
 }  // namespace sluice::master

@@ -551,5 +551,53 @@ TEST(MasterJob, JobsThatAreOverAreReleasedTogether) {
   for (auto& [id, executor] : fleet.executors) EXPECT_EQ(executor->releases.size(), 2u);
 }
 
+TEST(MasterJob, PlansThatAreForgottenGoFromExecutorsToo) {
+  Fleet fleet;
+  for (std::uint64_t n = 1; n <= 1200; ++n) fleet.runJob(n, wordCount(1000 + n));
+  for (auto& [id, executor] : fleet.executors) EXPECT_LE(executor->plans(), 513u);
+  fleet.runJob(1201, wordCount(1001));
+  EXPECT_EQ(fleet.results(1201), fleet.results(1));
+}
+
+std::vector<proto::DroppedExchange> droppedAt(Fleet& fleet, std::uint64_t executor) {
+  std::vector<proto::DroppedExchange> dropped;
+  for (const auto& release : fleet.executors[executor]->releases) dropped.insert(dropped.end(), release.dropped().begin(), release.dropped().end());
+  return dropped;
+}
+void unpersist(Fleet& fleet, const proto::Plan& plan) {
+  fleet.driver(Fleet::messageOf(&proto::Message::mutable_unpersist, [&](proto::Unpersist& unpersist) {
+    unpersist.set_app(1);
+    for (const auto& node : plan.nodes()) {
+      if (node.keep().keep()) unpersist.add_nodes(node.id());
+    }
+  }));
+  fleet.settle();
+}
+
+TEST(MasterJob, WhatADatasetWasMadeFromGoesWithIt) {
+  Fleet fleet;
+  fleet.runJob(1, wordCount(11, true));
+  unpersist(fleet, wordCount(11, true));
+  for (auto& [id, executor] : fleet.executors) {
+    auto dropped = droppedAt(fleet, id);
+    ASSERT_EQ(dropped.size(), 1u);
+    EXPECT_EQ(std::vector<std::int64_t>(dropped[0].instances().begin(), dropped[0].instances().end()), std::vector<std::int64_t>{-1});
+  }
+  fleet.runJob(2, wordCount(11, true), false);
+  EXPECT_EQ(fleet.results(2), fleet.results(1));
+}
+
+TEST(MasterJob, ButNotWhileAJobReadsIt) {
+  Fleet fleet;
+  fleet.paused = true;
+  fleet.runJob(1, wordCount(11, true));
+  unpersist(fleet, wordCount(11, true));
+  EXPECT_TRUE(droppedAt(fleet, 1).empty());
+  fleet.paused = false;
+  fleet.settle();
+  EXPECT_EQ(fleet.results(1).size(), 6u);
+  EXPECT_EQ(droppedAt(fleet, 1).size(), 1u);
+}
+
 }  // namespace
 }  // namespace sluice::master

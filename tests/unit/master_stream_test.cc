@@ -45,6 +45,23 @@ TEST(MasterStream, BeginsOnTheGrid) {
   EXPECT_EQ(fleet.count(proto::JournalRecord::kStreamBegun), 1);
 }
 
+TEST(MasterStream, ExecutorsHearWhichBatchesAreOver) {
+  Fleet fleet;
+  fleet.startStream(ofBatches(std::vector<int>(20, 2)));
+  for (int t = 0; t < 20; ++t) fleet.advance(1000);
+  for (auto& [id, executor] : fleet.executors) {
+    std::int64_t below = 0;
+    for (const auto& release : executor->releases) {
+      if (release.over_below_ms() == 0) continue;
+      EXPECT_EQ(release.stream(), 1u);
+      EXPECT_GT(release.over_below_ms(), below);
+      below = release.over_below_ms();
+    }
+    EXPECT_GT(below, kZero + 10'000);
+    EXPECT_LE(below, kZero + 20'001);
+  }
+}
+
 TEST(MasterStream, StartedIsToldAfterItIsDurable) {
   Fleet fleet;
   fleet.settle();

@@ -59,8 +59,10 @@ void DurableFiles::onTakeCheckpoint(const proto::TakeCheckpoint& take) {
     const bool here = part.rows && control_.store().present(*part.rows);
     if (!here) *error = "partition " + std::to_string(partition) + " of node " + std::to_string(node) + " is not here";
     if (!here) missing->insert(parts->size());
+    auto plan = templates_.withNode(node);
+    if (here && !plan) *error = "node " + std::to_string(node) + " is of no plan that is installed here";
     part.file.set_node(node), part.file.set_partition(partition), part.file.set_pane(pane), part.file.set_when_ms(take.when_ms());
-    if (auto plan = templates_.withNode(node)) {
+    if (plan) {
       const auto& planned = plan->view.node(node);
       part.file.set_uid(planned.uid()), part.file.set_type_name(pane ? planned.type_name() : planned.state_type_name());
       part.file.set_stateful(!pane && isStateful(*plan, node));

@@ -24,17 +24,13 @@ std::string inputOf(const Task& task, ValueId id) {
   return id.whenMs > 0 ? text + ", batch " + std::to_string(id.whenMs) + " ms," : text;
 }
 
+ExchangeUse useOf(const PlanView& view, ExchangeKey key, Scope scope) {
+  return {key, view.markedNode(key.exchange), scope};
+}
+
 }  // namespace
 
 bool Instances::released(Scope when) const { return released_.contains(when); }
-
-bool Instances::uses(const Installed* installed) const {
-  return std::any_of(instances_.begin(), instances_.end(), [&](const auto& entry) {
-    const Instance& instance = *entry.second;
-    return instance.installed.get() == installed ||
-           std::any_of(instance.tasks.begin(), instance.tasks.end(), [&](const auto& task) { return task.second->installed.get() == installed; });
-  });
-}
 
 bool Instances::broadcasts(const PlanView& view, ExchangeId exchange) {
   return view.node(exchange.node).edges(int(exchange.edge)).exchange() == proto::EXCHANGE_BROADCAST;
@@ -87,7 +83,7 @@ void Instances::moveReducers(Instance& instance, const proto::Launch& launch) {
       routes[{exchange, route.when_ms()}].emplace_back(one ? 0 : route.partition(), route.executor());
     }
   }
-  for (const auto& [key, moved] : routes) shuffle_.move(key, instance.id.when_ms(), launch.epoch(), moved);
+  for (const auto& [key, moved] : routes) shuffle_.move(useOf(view, key, instance.id.when_ms()), launch.epoch(), moved);
 }
 
 void Instances::onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Installed> installed) {
@@ -95,6 +91,10 @@ void Instances::onLaunch(const EnvelopePtr& envelope, std::shared_ptr<const Inst
   Scope when = launch.instance().when_ms();
   if (released(when)) return;
   std::unique_ptr<Instance>& slot = instances_[when];
+  if (slot && slot->id.stream() < launch.instance().stream()) {  // of a stream that has ended; this one goes on from an earlier checkpoint
+    forget(*slot);
+    slot = nullptr;
+  }
   if (slot && (launch.instance().run() < slot->id.run() || (launch.instance().run() == slot->id.run() && launch.k() <= slot->k))) return;
   if (!slot) slot = std::make_unique<Instance>();
   Instance& instance = *slot;
@@ -192,7 +192,7 @@ void Instances::takeFound(Instance& instance, Task& task) {
   auto segments = id.node == 0 ? nullptr : control_.runtime.mapOutputs().find(id, task.partition);
   if (!segments || segments->size() != reducersOf(task.view(), stage.exchange, *instance.facts)) return fail(instance, task, proto::DOMAIN_LOST, "what an earlier job left is not here any more", {}, {});
   task.status = Task::Status::kDone;
-  shuffle_.finished({stage.exchange, task.whenMs}, task.scope, task.partition, task.attempt, broadcasts(task.view(), stage.exchange),
+  shuffle_.finished(useOf(task.view(), {stage.exchange, task.whenMs}, task.scope), task.partition, task.attempt, broadcasts(task.view(), stage.exchange),
                     std::shared_ptr<const proto::Epoch>(task.installed, task.installed->epoch.get()), std::move(segments));
   ended(instance, task);
 }
@@ -247,7 +247,7 @@ void Instances::await(Instance& instance, const TaskPtr& task) {
     const Stage* map = view.exchangeStage(shuffle.exchange);
     std::uint32_t maps = map ? view.tasks(*map, shuffle.whenMs, *instance.facts) : 0;
     std::uint32_t reducer = broadcasts(view, shuffle.exchange) ? 0 : shuffle.reducer;
-    if (!shuffle_.want({shuffle.exchange, shuffle.whenMs}, task->scope, reducer, maps, task)) ++task->waiting;
+    if (!shuffle_.want(useOf(view, {shuffle.exchange, shuffle.whenMs}, task->scope), reducer, maps, task)) ++task->waiting;
   }
   for (ValueId id : task->reads.kept) {
     auto at = instance.keptAt.find(id);
@@ -339,6 +339,7 @@ void Instances::pump() {
     start(task);
   }
   tellStarts();
+  if (someAreOver_) dropOver();
 }
 
 void Instances::start(const TaskPtr& task) {
@@ -426,11 +427,12 @@ void Instances::finish(Instance& instance, Task& task, TaskDone& done) {
     tasks.add_partition(task.partition), tasks.add_attempt(task.attempt);
   }
   if (exchange) {
+    const ExchangeUse use = useOf(view, {stage.exchange, task.whenMs}, task.scope);
     if (MapOutputId id = outputIdOf(task); id.node != 0) {
       control_.runtime.mapOutputs().keep(id, task.partition, done.segments);
-      shuffle_.lasts({stage.exchange, task.whenMs}, task.scope);
+      shuffle_.lasts(use);
     }
-    shuffle_.finished({stage.exchange, task.whenMs}, task.scope, task.partition, task.attempt, broadcasts(view, stage.exchange),
+    shuffle_.finished(use, task.partition, task.attempt, broadcasts(view, stage.exchange),
                       std::shared_ptr<const proto::Epoch>(task.installed, task.installed->epoch.get()), std::move(done.segments));
   } else if (stage.sink == Stage::Sink::kKeep) {
     keepOutput(instance, task, done, report);
@@ -692,17 +694,40 @@ void Instances::cancel(const proto::InstanceId& id, std::uint64_t killAfterMs) {
 
 void Instances::release(Scope when) {
   released_.insert(when);
-  if (released_.size() > kReleasedRemembered) released_.erase(when < 0 ? std::prev(released_.end()) : released_.begin());
+  if (released_.size() > kReleasedRemembered) released_.erase(std::prev(released_.end()));  // their times fall
   auto it = instances_.find(when);
   if (it == instances_.end()) return;
-  cancel(it->second->id);
-  for (BlockId block : it->second->fetchedBlocks) values_.dropBlock(block);
-  if (!it->second->staged.empty()) {
-    control_.background([staged = std::move(it->second->staged)] {
-      for (const std::string& path : staged) ::unlink(path.c_str()), ::rmdir(parentOf(path).c_str());
-    }, [] {});
-  }
+  forget(*it->second);
   instances_.erase(it);
+}
+
+void Instances::forget(Instance& instance) {
+  cancel(instance.id);
+  for (BlockId block : instance.fetchedBlocks) values_.dropBlock(block);
+  if (instance.staged.empty()) return;
+  control_.background([staged = std::move(instance.staged)] {
+    for (const std::string& path : staged) ::unlink(path.c_str()), ::rmdir(parentOf(path).c_str());
+  }, [] {});
+}
+
+void Instances::releaseBelow(std::uint32_t stream, std::int64_t belowMs) {
+  for (auto it = instances_.upper_bound(0); it != instances_.end() && it->first < belowMs; ++it) {
+    if (it->second->id.stream() == stream) it->second->over = someAreOver_ = true;
+  }
+}
+
+void Instances::dropOver() {
+  someAreOver_ = false;
+  std::erase_if(instances_, [&](auto& entry) {
+    Instance& instance = *entry.second;
+    if (!instance.over) return false;
+    if (instance.unfinished > 0) {
+      someAreOver_ = true;
+      return false;
+    }
+    forget(instance);
+    return true;
+  });
 }
 
 }  // namespace sluice::executor

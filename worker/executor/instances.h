@@ -49,6 +49,7 @@ struct Instance {
   std::shared_ptr<Envelope> report;                   // Prepared that is being filled
   bool timing = false;                                // its timer is armed
   std::vector<std::shared_ptr<Envelope>> told;        // to be told again in a new session
+  bool over = false;                                  // goes when no task of it is left
 };
 
 class Instances {
@@ -66,7 +67,10 @@ class Instances {
   // Ends one task that runs here; the master is told that it failed, though by nobody's fault.
   void stopTask(const proto::StopTask& stop);
   void onReapTimer(Scope when);
+  // A job is over.
   void release(Scope when);
+  // Batches are over. What they still make may be read by later ones, and is made to its end.
+  void releaseBelow(std::uint32_t stream, std::int64_t belowMs);
   // Tells the master again what it may have missed.
   void tellAgain();
   // While somebody watches, the master is told every 100 ms how many tasks of each stage run and are done, if that has changed. It begins
@@ -77,7 +81,6 @@ class Instances {
   void listen(bool on);
 
   bool released(Scope when) const;
-  bool uses(const Installed* installed) const;
   // Looks at tasks whose inputs came or cannot come, and starts what is ready.
   void pump();
 
@@ -136,7 +139,11 @@ class Instances {
   // Running and done, as told last: by instance, template, stage and time.
   std::map<std::tuple<Scope, std::uint64_t, std::uint32_t, std::int64_t>, std::pair<std::uint32_t, std::uint32_t>> counted_;
   std::int64_t storedTold_ = -1;
-  std::set<Scope> released_;  // of late; older ones are below their lowest
+  void forget(Instance& instance);
+  void dropOver();
+
+  std::set<Scope> released_;  // jobs, of late
+  bool someAreOver_ = false;
 };
 
 }  // namespace sluice::executor

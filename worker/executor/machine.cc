@@ -22,7 +22,7 @@ class Machine::State {
  public:
   State(Options options, Effects& effects, Runtime& runtime)
       : control{std::move(options), effects, runtime, {}}, shuffle(control), values(control), broadcasts(control), meetings(control), instances(control, shuffle, values, broadcasts, meetings),
-        templates(control, broadcasts, instances), files(control, values, templates), receivers(control, values) {
+        templates(control, broadcasts), files(control, values, templates), receivers(control, values) {
     control.afterEvent = [this] { settle(); };
   }
 
@@ -92,7 +92,8 @@ void Machine::State::onMessage(Peer from, const EnvelopePtr& envelope) {
     case proto::Message::kTaken: return control.lanes.onTaken(from, message.taken().bytes());
     case proto::Message::kPush:
       arrived(from, *envelope);
-      if (!instances.released(message.push().scope_ms())) shuffle.onPush(from, envelope);
+      // A batch's segments may be read after the job that made them again; its marks let them go.
+      if (message.push().when_ms() > 0 || !instances.released(message.push().scope_ms())) shuffle.onPush(from, envelope);
       return;
     case proto::Message::kCopyBlock: return receivers.onCopyBlock(from, envelope);
     case proto::Message::kCopyKept: arrived(from, *envelope); return values.onCopyKept(from, envelope);
@@ -125,13 +126,9 @@ void Machine::State::onLaunch(const EnvelopePtr& envelope) {
 }
 
 void Machine::State::applyMarks(const google::protobuf::RepeatedPtrField<proto::Mark>& marks) {
-  auto parentOf = [this](ExchangeId exchange) {
-    auto plan = templates.withNode(exchange.node);
-    return plan ? plan->view.node(exchange.node).edges(int(exchange.edge)).parent() : 0;
-  };
   for (const auto& mark : marks) {
     values.releaseBelow(mark.node(), mark.below_ms());
-    shuffle.releaseBelow(mark.node(), mark.below_ms(), parentOf);
+    shuffle.releaseBelow(mark.node(), mark.below_ms());
   }
 }
 
@@ -142,13 +139,16 @@ void Machine::State::onRelease(const proto::Release& release) {
     shuffle.release(when);
     values.release(when);
   }
+  if (release.over_below_ms() > 0) instances.releaseBelow(release.stream(), release.over_below_ms());
   for (std::uint32_t node : release.unpersisted()) values.unpersist(node);
+  for (const auto& dropped : release.dropped()) shuffle.drop(dropped);
   for (const auto& block : release.blocks()) values.dropBlock(BlockId::of(block));
   for (std::uint64_t id : release.unpersisted_broadcasts()) broadcasts.unpersist(id);
   for (std::uint64_t id : release.destroyed_broadcasts()) broadcasts.forget(id);
   const std::vector<std::uint64_t> exchanges(release.exchanges().begin(), release.exchanges().end());
   if (release.all_but()) control.runtime.mapOutputs().forgetAllBut(exchanges);
   else if (!exchanges.empty()) control.runtime.mapOutputs().forget(exchanges);
+  templates.onRelease(release);
   if (release.request() == 0) return;
   auto [envelope, dropped] = compose(&proto::Message::mutable_dropped);
   dropped->set_app(control.options.app.value), dropped->set_request(release.request());
@@ -231,7 +231,6 @@ void Machine::onSession(Peer with, bool up, Moment now) {
   if (with.role != Role::kMaster) s.control.lanes.onPeer(with);
   if (with.role == Role::kMaster && up) {
     s.report();
-    s.templates.tellAgain();
     s.meetings.tellAgain();
     if (!SLUICE_FAIL_POINT("executor.ends_not_told_again")) s.instances.tellAgain();
   } else if (with.role == Role::kExecutor) {

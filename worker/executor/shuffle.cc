@@ -2,6 +2,9 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
+#include <set>
+
 #include "common/fail_point.h"
 
 namespace sluice::executor {
@@ -21,9 +24,11 @@ std::uint64_t pushChecksum(const std::vector<Bytes>& attachments) {
   return sum;
 }
 
-Shuffle::State& Shuffle::state(ExchangeKey key, Scope scope) {
-  State& state = states_[key];
-  state.scope = scope;  // the last user decides when it goes
+Shuffle::State& Shuffle::state(const ExchangeUse& use) {
+  State& state = states_[use.key];
+  state.marked = use.marked;
+  state.scope = use.scope;  // the last user decides when it goes
+  if (use.key.whenMs == 0 && std::find(state.users.begin(), state.users.end(), use.scope) == state.users.end()) state.users.push_back(use.scope);
   return state;
 }
 
@@ -38,8 +43,8 @@ void Shuffle::accept(State& state, std::uint32_t reducer, std::uint32_t map, Row
   incoming.waiting.clear();
 }
 
-bool Shuffle::want(ExchangeKey key, Scope scope, std::uint32_t reducer, std::uint32_t maps, const TaskPtr& task) {
-  State& state = this->state(key, scope);
+bool Shuffle::want(const ExchangeUse& use, std::uint32_t reducer, std::uint32_t maps, const TaskPtr& task) {
+  State& state = this->state(use);
   state.maps = maps;
   for (const auto& [map, own] : state.own) {  // made here while the reducer was elsewhere
     if (reducer < own.segments->size()) accept(state, reducer, map, RowsPtr(own.segments, &(*own.segments)[reducer]));
@@ -78,9 +83,9 @@ absl::InlinedVector<std::uint64_t, 1> Shuffle::targets(const State& state, const
   return found;
 }
 
-void Shuffle::finished(ExchangeKey key, Scope scope, std::uint32_t map, std::uint32_t attempt, bool broadcast,
+void Shuffle::finished(const ExchangeUse& use, std::uint32_t map, std::uint32_t attempt, bool broadcast,
                        std::shared_ptr<const proto::Epoch> epoch, std::shared_ptr<const std::vector<Rows>> segments) {
-  State& state = this->state(key, scope);
+  State& state = this->state(use);
   // What is there is as good, but who reads it may be elsewhere by now.
   auto [it, fresh] = state.own.try_emplace(map, Own{attempt, broadcast, epoch, std::move(segments)});
   if (epoch->epoch() > it->second.epoch->epoch()) it->second.epoch = std::move(epoch);
@@ -95,7 +100,7 @@ void Shuffle::finished(ExchangeKey key, Scope scope, std::uint32_t map, std::uin
       }
     }
   }
-  for (const auto& [executor, reducers] : remote) push(executor, key, state, map, own, reducers);
+  for (const auto& [executor, reducers] : remote) push(executor, use.key, state, map, own, reducers);
 }
 
 void Shuffle::push(std::uint64_t executor, ExchangeKey key, const State& state, std::uint32_t map, const Own& own,
@@ -124,12 +129,12 @@ void Shuffle::push(std::uint64_t executor, ExchangeKey key, const State& state, 
   }
   auto chunk = std::make_shared<std::uint32_t>(0);
   auto all = std::make_shared<const std::vector<Outgoing::Entry>>(entries);
-  auto emit = [this, executor, key, scope = state.scope, map, attempt = own.attempt, all, empty = std::move(empty), chunk](
+  auto emit = [this, executor, use = ExchangeUse{key, state.marked, state.scope}, map, attempt = own.attempt, all, empty = std::move(empty), chunk](
                   std::size_t first, std::vector<Bytes> bytes, bool last) {
     auto [envelope, message] = compose(&proto::Message::mutable_push);
     message->set_app(control_.options.app.value);
-    message->set_node(key.exchange.node), message->set_edge(key.exchange.edge);
-    message->set_when_ms(key.whenMs), message->set_scope_ms(scope);
+    message->set_node(use.key.exchange.node), message->set_edge(use.key.exchange.edge), message->set_marked(use.marked);
+    message->set_when_ms(use.key.whenMs), message->set_scope_ms(use.scope);
     message->set_map_partition(map), message->set_attempt(attempt);
     bool bucketed = false;
     for (std::size_t i = first; i < first + bytes.size(); ++i) bucketed |= !(*all)[i].piece.whole();
@@ -166,8 +171,8 @@ void Shuffle::sweep() {
   });
 }
 
-void Shuffle::move(ExchangeKey key, Scope scope, std::uint64_t epoch, const std::vector<std::pair<std::uint32_t, std::uint64_t>>& routes) {
-  State& state = this->state(key, scope);
+void Shuffle::move(const ExchangeUse& use, std::uint64_t epoch, const std::vector<std::pair<std::uint32_t, std::uint64_t>>& routes) {
+  State& state = this->state(use);
   for (const auto& [reducer, executor] : routes) state.moved.erase(reducer);
   std::map<std::uint64_t, std::vector<std::uint32_t>> remote;
   for (const auto& [reducer, executor] : routes) {
@@ -185,7 +190,7 @@ void Shuffle::move(ExchangeKey key, Scope scope, std::uint64_t epoch, const std:
       for (std::uint32_t reducer : reducers) {
         if (reducer < own.segments->size()) there.push_back(reducer);
       }
-      if (!there.empty()) push(executor, key, state, map, own, there);
+      if (!there.empty()) push(executor, use.key, state, map, own, there);
     }
   }
 }
@@ -198,7 +203,7 @@ void Shuffle::onPush(Peer from, const EnvelopePtr& envelope) {
     control_.log("a push from " + from.toString() + " was damaged on the way and is dropped");
     return;
   }
-  State& state = this->state(key, push.scope_ms());
+  State& state = this->state({key, push.marked(), push.scope_ms()});
   auto at = state.growing.try_emplace({from.id, push.map_partition(), push.attempt()}).first;
   Growing& growing = at->second;
   if (push.chunk() == 0) growing = {};
@@ -248,10 +253,10 @@ void Shuffle::release(Scope scope) {
   sweep();
 }
 
-void Shuffle::releaseBelow(std::uint32_t node, std::int64_t belowMs, const std::function<std::uint32_t(ExchangeId)>& parentOf) {
+void Shuffle::releaseBelow(std::uint32_t node, std::int64_t belowMs) {
   std::erase_if(states_, [&](const auto& entry) {
-    const ExchangeKey& key = entry.first;
-    return key.whenMs > 0 && key.whenMs < belowMs && parentOf(key.exchange) == node;
+    const auto& [key, state] = entry;
+    return key.whenMs > 0 && key.whenMs < belowMs && state.marked == node;
   });
   sweep();
 }
@@ -263,6 +268,15 @@ void Shuffle::drop(const TaskPtr& task) {
       waiting.erase(std::remove(waiting.begin(), waiting.end(), task), waiting.end());
     }
   }
+}
+
+void Shuffle::drop(const proto::DroppedExchange& dropped) {
+  auto it = states_.find({{dropped.node(), dropped.edge()}, 0});
+  if (it == states_.end()) return;
+  const std::set<Scope> over(dropped.instances().begin(), dropped.instances().end());
+  if (!std::all_of(it->second.users.begin(), it->second.users.end(), [&](Scope user) { return over.contains(user); })) return;
+  states_.erase(it);
+  sweep();
 }
 
 }  // namespace sluice::executor

@@ -19,6 +19,12 @@ struct ExchangeKey {
   std::int64_t whenMs = 0;
   friend constexpr auto operator<=>(ExchangeKey, ExchangeKey) = default;
 };
+// By an instance.
+struct ExchangeUse {
+  ExchangeKey key;
+  std::uint32_t marked = 0;  // node whose mark lets its segments go
+  Scope scope = 0;
+};
 
 // What Push.checksum says of the attachments.
 SLUICE_INTERNAL std::uint64_t pushChecksum(const std::vector<Bytes>& attachments);
@@ -28,20 +34,20 @@ class Shuffle {
   explicit Shuffle(Control& control) : control_(control) {}
 
   // The task reads this reducer's segments of `maps` map partitions. True if they are all here, else the task is woken.
-  bool want(ExchangeKey key, Scope scope, std::uint32_t reducer, std::uint32_t maps, const TaskPtr& task);
+  bool want(const ExchangeUse& use, std::uint32_t reducer, std::uint32_t maps, const TaskPtr& task);
   // What `want` found complete, by map partition. False: it was let go since.
   bool read(ExchangeKey key, std::uint32_t reducer, std::vector<RowsPtr>& maps) const;
 
   // A map partition that ran here: its segments are for the executors where the epoch places the reducers, or where they were moved to.
   // A broadcast goes to all members. The first complete attempt stays.
-  void finished(ExchangeKey key, Scope scope, std::uint32_t map, std::uint32_t attempt, bool broadcast,
+  void finished(const ExchangeUse& use, std::uint32_t map, std::uint32_t attempt, bool broadcast,
                 std::shared_ptr<const proto::Epoch> epoch, std::shared_ptr<const std::vector<Rows>> segments);
   bool has(ExchangeKey key, std::uint32_t map) const;
   // What is made for it is kept for later jobs as well.
-  void lasts(ExchangeKey key, Scope scope) { state(key, scope).lasts = true; }
+  void lasts(const ExchangeUse& use) { state(use).lasts = true; }
 
   // Reducers that are elsewhere than the epoch says; what is kept for them is pushed again. Replaces earlier routes of the reducers named.
-  void move(ExchangeKey key, Scope scope, std::uint64_t epoch, const std::vector<std::pair<std::uint32_t, std::uint64_t>>& routes);
+  void move(const ExchangeUse& use, std::uint64_t epoch, const std::vector<std::pair<std::uint32_t, std::uint64_t>>& routes);
 
   void onPush(Peer from, const EnvelopePtr& envelope);
   // A session began: the peer may have missed anything.
@@ -49,9 +55,11 @@ class Shuffle {
 
   // A job is over. Segments of batches stay until a mark passes them: later batches may need them again.
   void release(Scope scope);
-  // Segments made from the node's values before this time may go; `parentOf` says which node an exchange reads.
-  void releaseBelow(std::uint32_t node, std::int64_t belowMs, const std::function<std::uint32_t(ExchangeId)>& parentOf);
+  // Segments for values before this time may go, if it is this node's mark that says so.
+  void releaseBelow(std::uint32_t node, std::int64_t belowMs);
   void drop(const TaskPtr& task);
+  // An exchange at time 0 that nothing is made from any more.
+  void drop(const proto::DroppedExchange& dropped);
 
  private:
   struct Own {
@@ -70,6 +78,8 @@ class Shuffle {
     std::vector<std::pair<std::uint32_t, std::shared_ptr<Rows>>> reducers;
   };
   struct State {
+    std::uint32_t marked = 0;
+    absl::InlinedVector<Scope, 1> users;  // at time 0: all that used it
     Scope scope = 0;
     bool lasts = false;
     std::uint32_t maps = kUnknown;
@@ -84,7 +94,7 @@ class Shuffle {
   };
   static constexpr std::uint32_t kUnknown = ~0u;
 
-  State& state(ExchangeKey key, Scope scope);
+  State& state(const ExchangeUse& use);
   void accept(State& state, std::uint32_t reducer, std::uint32_t map, RowsPtr rows);
   bool complete(const State& state, const Incoming& incoming) const { return incoming.have == state.maps; }
   absl::InlinedVector<std::uint64_t, 1> targets(const State& state, const Own& own, std::uint32_t reducer) const;
