@@ -168,6 +168,11 @@ void ContextCore::forgetKept(std::uint32_t node) {
   driver_->bus().unpersisted(node);
 }
 
+void ContextCore::dropKept(std::uint32_t node) {
+  if (driver_) driver_->forgetKept(node);
+  forgetKept(node);
+}
+
 void ContextCore::addListener(std::shared_ptr<SluiceListener> listener) {
   checkActive();
   if (!listener) throwError(ErrorKind::kInvalidArgument, "addListener: the listener is null; make one with std::make_shared");

@@ -40,6 +40,8 @@ class SLUICE_INTERNAL ContextCore {
   // Datasets that are persisted.
   void noteKept(std::uint32_t node, PersistentRDD what);
   void forgetKept(std::uint32_t node);
+  // Likewise, and what is kept goes: nobody has a handle of it any more.
+  void dropKept(std::uint32_t node);
   // It has gone, or reads no exchange any more.
   void forgetExchange(std::uint32_t node);
   std::vector<PersistentRDD> kept() const;

@@ -229,6 +229,11 @@ void Driver::begin(Outgoing& out) {
   if (executorTarget_) body->set_executors(*executorTarget_);  // before a master that comes again starts any
   out.messages.emplace_back(kMasterPeer, std::move(submit));
   sentTemplates_.clear();
+  {
+    std::lock_guard inner(exchangesMutex_);  // the session that is over may have lost the word
+    goneKept_.insert(goneKept_.end(), goneKeptBefore_.begin(), goneKeptBefore_.end());
+    goneKeptBefore_.clear();
+  }
   if (!submitted_) return;
   subscribe(out);
   for (const auto& [id, value] : shared_) shareMessages(id, value, out);

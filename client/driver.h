@@ -127,6 +127,8 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   void unpersist(std::uint32_t node);
   // The node is no more, or reads no exchange any more: what jobs left for it goes with the next job. Never sends, never waits.
   void forgetExchange(std::uint32_t node);
+  // A persisted dataset that nobody has a handle of any more. Told to the master by the next job, or after the next function of a batch.
+  void forgetKept(std::uint32_t node);
   JobBoard& board() { return board_; }
   // From now on the master tells the board how jobs get on. Waits for its first word.
   void watch();
@@ -282,6 +284,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   Results runOnce(const Job& job, bool& again);
   void checkAlive() const;
   void send(Outgoing& out);
+  void tellGone();  // persisted datasets that are gone
   // Runs on a function thread, or on a thread that waits.
   void later(FunctionThread& thread, std::function<void()> work);
   // A thread of the application's is in here: close() lets it out before the link goes.
@@ -319,6 +322,8 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   std::mutex exchangesMutex_;  // a leaf: destructors of nodes take it, on any thread
   std::set<std::uint32_t> lasting_;           // nodes whose map outputs jobs may have left at executors
   std::vector<std::uint32_t> goneExchanges_;  // those that the next job tells to be gone
+  std::vector<std::uint32_t> goneKept_;
+  std::deque<std::uint32_t> goneKeptBefore_;  // of late
   std::map<std::uint64_t, PendingPart> parts_;  // by request
   std::map<std::uint64_t, PendingKill> kills_;  // likewise
   std::map<std::uint64_t, PendingDrop> drops_;  // likewise

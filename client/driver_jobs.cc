@@ -79,6 +79,7 @@ Driver::Results Driver::runJob(const Job& job) {
 
 Driver::Results Driver::runOnce(const Job& job, bool& again) {
   Call call(*this);
+  tellGone();
   PendingJob pending;
   pending.job = &job;
   std::unique_lock lock(mutex_);
@@ -394,12 +395,28 @@ void Driver::forgetExchange(std::uint32_t node) {
   if (lasting_.erase(node) != 0) goneExchanges_.push_back(node);
 }
 
+void Driver::forgetKept(std::uint32_t node) {
+  std::lock_guard lock(exchangesMutex_);
+  goneKept_.push_back(node);
+}
+
 void Driver::unpersist(std::uint32_t node) {
+  forgetKept(node);
+  tellGone();
+}
+
+void Driver::tellGone() {
   auto [envelope, unpersist] = compose(&proto::Message::mutable_unpersist);
   {
     std::lock_guard lock(mutex_);
     if (!session_ || closing_) return;
-    unpersist->set_app(app_), unpersist->add_nodes(node);
+    std::lock_guard inner(exchangesMutex_);
+    if (goneKept_.empty()) return;
+    unpersist->set_app(app_);
+    unpersist->mutable_nodes()->Add(goneKept_.begin(), goneKept_.end());
+    goneKeptBefore_.insert(goneKeptBefore_.end(), goneKept_.begin(), goneKept_.end());
+    while (goneKeptBefore_.size() > kGoneRemembered) goneKeptBefore_.pop_front();
+    goneKept_.clear();
   }
   backend_->link().send(kMasterPeer, std::move(envelope));
 }

@@ -94,6 +94,7 @@ void Driver::onPlanFor(const proto::PlanFor& ask, Outgoing& out) {
       }
       changed_.notify_all();
     }
+    tellGone();  // what earlier batches were made of
     backend_->link().send(kMasterPeer, envelope);
   });
 }
@@ -129,6 +130,7 @@ void Driver::onRunOutput(const proto::RunOutput& ask, Outgoing& out) {
       }
       changed_.notify_all();
     }
+    tellGone();
     backend_->link().send(kMasterPeer, doneMessage(error));
   });
 }

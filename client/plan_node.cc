@@ -32,7 +32,7 @@ void release(PlanNode* node) noexcept {
       }
     }
     if (PlanNode* standIn = dead->standIn.load()) drop(standIn);
-    else if (dead->level.isKept() && dead->context) dead->context->forgetKept(dead->id);
+    else if (dead->level.isKept() && dead->context && !dead->stream) dead->context->dropKept(dead->id);
     if (dead->marked && dead->context) dead->context->checkpoints().forget(dead->id);
     if (exchange && dead->context) dead->context->forgetExchange(dead->id);
     delete dead;

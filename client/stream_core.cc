@@ -352,7 +352,6 @@ void StreamCore::runOutput(std::int64_t whenMs, std::uint32_t output) {
   LocalProperties::Scope scope(context_->serial(), propertiesOf(whenMs, output));
   try {
     run.function->call(&rdd, 1, Time(whenMs));
-    if (rdd->isKept() && rdd->references == 1) unpersist(rdd);  // cached by the function, and nobody has it any more
   } catch (const std::exception& e) {
     throwError(ErrorKind::kUserCode, "foreachRDD at " + siteText(site) + ", batch " + std::to_string(whenMs) + " ms: " + wordsOf(e));
   }
