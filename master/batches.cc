@@ -7,6 +7,7 @@
 #include "common/output_files.h"
 #include "common/thrown.h"
 #include "master/checkpoints.h"
+#include "master/marks.h"
 #include "master/panes.h"
 #include "master/jobs.h"
 #include "master/pools.h"

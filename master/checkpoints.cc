@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "master/marks.h"
 #include "master/panes.h"
 #include "master/scheduler.h"
 #include "master/streams.h"

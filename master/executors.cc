@@ -9,6 +9,7 @@
 #include "master/batches.h"
 #include "master/checkpoints.h"
 #include "master/jobs.h"
+#include "master/marks.h"
 #include "master/progress.h"
 #include "master/publishing.h"
 #include "master/scheduler.h"

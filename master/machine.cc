@@ -7,6 +7,7 @@
 #include "master/checkpoints.h"
 #include "master/executors.h"
 #include "master/jobs.h"
+#include "master/marks.h"
 #include "master/progress.h"
 #include "master/publishing.h"
 #include "master/scheduler.h"

@@ -27,10 +27,4 @@ void drain(State& s, App& app, Stream& stream, bool now);
 // Stops with the decided batches; `error`: why.
 void stopStream(State& s, App& app, Stream& stream, const std::string& error);
 
-// Which of its batches are over.
-void tellOver(const Stream& stream, proto::Release& release);
-// What a record made releasable becomes so with its sync.
-void queueMarks(Stream& stream, std::uint64_t sequence);
-void raiseMarks(State& s, App& app, Stream& stream);
-
 }  // namespace sluice::master
