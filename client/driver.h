@@ -127,7 +127,7 @@ class SLUICE_INTERNAL Driver final : private DriverEnd {
   void unpersist(std::uint32_t node);
   // The node is no more, or reads no exchange any more: what jobs left for it goes with the next job. Never sends, never waits.
   void forgetExchange(std::uint32_t node);
-  // A persisted dataset that nobody has a handle of any more. Told to the master by the next job, or after the next function of a batch.
+  // A persisted dataset that nobody has a handle of any more. Told to the master with the next job, function or plan of a batch.
   void forgetKept(std::uint32_t node);
   JobBoard& board() { return board_; }
   // From now on the master tells the board how jobs get on. Waits for its first word.
