@@ -43,8 +43,8 @@ TEST(SlotPool, AThreadThatWaitsForAJobRunsItsTasks) {
 
 // Tasks of a kind that was short may be left to the thread that waits; one of them may be long, and need the others.
 TEST(SlotPool, WhatIsLeftToAThreadThatIsHeldUpIsTaken) {
-  SlotPool pool(1, 4);
   std::atomic<int> arrived = 0;
+  SlotPool pool(1, 4);
   SlotPool::Caller here(Lent::toJob(1));
   pool.submit({0, 0, -1, 0, [] {}});
   EXPECT_TRUE(pool.runOne(Lent::toJob(1)));  // this kind is short
@@ -55,13 +55,13 @@ TEST(SlotPool, WhatIsLeftToAThreadThatIsHeldUpIsTaken) {
                    for (int now = arrived; now < 3; now = arrived) arrived.wait(now);
                  }});
   }
-  EXPECT_TRUE(pool.runOne(Lent::toJob(1)));
-  EXPECT_EQ(arrived, 3);
+  pool.runOne(Lent::toJob(1));  // one of them, unless this thread was held up so long already that none is left to it
+  for (int now = arrived; now < 3; now = arrived) arrived.wait(now);
 }
 
 TEST(SlotPool, WhatAThreadMayNotRunIsNotLeftToIt) {
-  SlotPool pool(1, 2);
   std::atomic<bool> ran = false;
+  SlotPool pool(1, 2);
   SlotPool::Caller here(Lent::toJob(2));
   pool.submit({0, 0, -1, 0, [&] {
                  ran = true;
@@ -71,8 +71,8 @@ TEST(SlotPool, WhatAThreadMayNotRunIsNotLeftToIt) {
 }
 
 TEST(SlotPool, WhoeverFreesASlotWakesAHelperForWhatItMayNotRun) {
-  SlotPool pool(1, 1);
   std::atomic<bool> ran = false;
+  SlotPool pool(1, 1);
   {
     SlotPool::Caller all(std::nullopt);
     pool.submit({0, 0, -2, 0, [&] {
