@@ -24,7 +24,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::int64_t kFirstRedialMs = 100, kLastRedialMs = 2'000, kDrainMs = 1'000;
+constexpr std::int64_t kFirstRedialMs = 100, kLastRedialMs = 2'000;
 
 // gRPC's own lines are about its sockets and names; what matters of them is told by us. GRPC_VERBOSITY brings them
 // back.
@@ -468,7 +468,7 @@ void GrpcLink::Core::close() {
   timers.reset();
   for (auto& session : sessions) session->drain();
   {
-    Moment until = SystemClock::read() + Milliseconds(kDrainMs);
+    Moment until = SystemClock::read() + Milliseconds(options_.drainMs);
     MutexLock lock(mutex_);
     while (!all_.empty() && ended_.waitUntil(mutex_, until)) {
     }

@@ -23,6 +23,7 @@ struct GrpcLinkOptions {
   std::function<void(Peer to, const std::string& line, int attempt)> onDialFailure;
   LinkSecretPtr secret;   // null: whoever reaches it may speak
   bool ownThread = true;  // false: the owner's threads call poll()
+  std::int64_t drainMs = 1'000;  // how long close() waits for what was sent
 };
 
 // A session is up when each side has the other's Hello. One of another build, cluster or application is refused: the
@@ -51,7 +52,7 @@ class SLUICE_INTERNAL GrpcLink final : public Link {
   // `address` may name several, with commas: a Unix socket that is on this host is preferred.
   void connect(Peer to, const std::string& address) override;
   void disconnect(Peer from) override;  // after what was sent; connect() to it is forgotten
-  // Sends what waits (for a second at most), ends all sessions and joins. Nothing is delivered from its begin on. Not
+  // Sends what waits (for drainMs at most), ends all sessions and joins. Nothing is delivered from its begin on. Not
   // from work of the strand, which may be running on the polling thread.
   void close() override;
 

@@ -40,7 +40,7 @@ class End final : public LinkHandler {
                                                         failures_.push_back(line);
                                                         changed_.notifyAll();
                                                       },
-                                                      std::move(secret)},
+                                                      std::move(secret), true, 600'000},
                                       strand, *this);
   }
   ~End() override { link->close(); }
