@@ -264,31 +264,4 @@ absl::Status JournalState::apply(std::uint64_t sequence, const proto::JournalRec
   return absl::OkStatus();
 }
 
-std::string JournalState::describe() const {
-  std::string text = "term " + std::to_string(term_) + " last " + std::to_string(last_) + "\n";
-  auto number = [](auto n) { return " " + std::to_string(n); };
-  for (const auto& [id, a] : apps_) {
-    text += "app" + number(id) + " " + a.appId + number(a.driver) + " " + a.driverId + number(a.driverAttempt) + number(a.driverWorker) +
-            number(a.ended) + number(a.failed) + number(a.killed) + " " + a.why + number(a.logPosition) + "\n";
-    for (const auto& [job, decided] : a.jobs) text += "  job" + number(job) + " " + decided.SerializeAsString() + "\n";
-    for (const auto& [n, s] : a.streams) {
-      text += "  stream" + number(n) + number(s.generation) + number(s.zeroMs) + number(s.restoredMs) + number(s.resumedMs) +
-              number(s.defaultPartitions) + " allocated" + number(s.allocatedMs) + " decided" + number(s.decidedMs) + " published" +
-              number(s.publishedMs) + number(s.ended) + " " + s.error + "\n";
-      for (const auto& [when, b] : s.batches) {
-        text += "    batch" + number(when) + number(b.allocatedSequence) + number(b.decidedSequence) + number(b.logPosition) +
-                number(b.published) + number(b.ended.size()) + " " + b.allocated.SerializeAsString() + b.decision.SerializeAsString() + "\n";
-      }
-      for (const auto& [node, source] : s.sources) {
-        text += "    source" + number(node) + number(source.incarnation) + number(source.executor) + number(source.nextSequence);
-        for (const auto& w : source.waiting) text += number(w.afterMs) + ":" + w.input.SerializeAsString();
-        text += "\n";
-      }
-      for (const auto& c : s.checkpoints) text += "    checkpoint" + number(c.whenMs) + number(c.files.size()) + "\n";
-      for (const auto& r : s.retained) text += "    retained" + number(r.node) + number(r.askMs) + number(r.computeMs) + "\n";
-    }
-  }
-  return text;
-}
-
 }  // namespace sluice::master

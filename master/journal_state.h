@@ -99,6 +99,9 @@ class SLUICE_INTERNAL JournalState {
  public:
   // An unknown record is refused: it was written by a newer version.
   absl::Status apply(std::uint64_t sequence, const proto::JournalRecord& record);
+  // Everything, to begin from in place of the records up to last() (master/journal_snapshot.cc). A field that apply() sets is in it.
+  proto::JournalSnapshot snapshot() const;
+  absl::Status restore(std::uint64_t sequence, const proto::JournalSnapshot& snapshot);
 
   std::uint64_t term() const { return term_; }
   std::uint64_t last() const { return last_; }
@@ -106,7 +109,6 @@ class SLUICE_INTERNAL JournalState {
   std::uint64_t nextDriver() const { return drivers_ + 1; }
   AppRecord* app(std::uint64_t id);
   const std::map<std::uint64_t, AppRecord>& apps() const { return apps_; }
-  std::string describe() const;  // everything, as text
 
  private:
   StreamRecord* stream(std::uint64_t app, std::uint32_t stream);

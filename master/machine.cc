@@ -228,6 +228,11 @@ absl::Status Machine::replay(std::uint64_t sequence, const proto::JournalRecord&
   return state_->journal.apply(sequence, record);
 }
 
+absl::Status Machine::restore(std::uint64_t sequence, const proto::JournalSnapshot& snapshot) {
+  state_->synced = sequence;
+  return state_->journal.restore(sequence, snapshot);
+}
+
 void Machine::start(Moment now) {
   handle(now, [](State& s) {
     proto::JournalRecord record;
@@ -313,6 +318,6 @@ void Machine::addExecutor(AppId app, ExecutorId executor) {
 }
 
 std::string Machine::describe() const { return describeApps(*state_); }
-std::string Machine::journaledState() const { return state_->journal.describe(); }
+proto::JournalSnapshot Machine::journalSnapshot() const { return state_->journal.snapshot(); }
 
 }  // namespace sluice::master

@@ -45,6 +45,8 @@ class SLUICE_INTERNAL Machine : public sluice::Machine {
   // Replay: before anything else, each record in order. Then start(now), which appends TermStarted.
   // A record of a newer version is refused.
   absl::Status replay(std::uint64_t sequence, const proto::JournalRecord& record);
+  // Before any record is replayed: what stands for those up to `sequence`.
+  absl::Status restore(std::uint64_t sequence, const proto::JournalSnapshot& snapshot);
   void start(Moment now);
 
   void onMessage(Peer from, const EnvelopePtr& envelope, Moment now) override;
@@ -62,7 +64,8 @@ class SLUICE_INTERNAL Machine : public sluice::Machine {
   // One line per application and one per worker, for --status and pages.
   std::string describe() const;
   // All that replay rebuilds, as text: equal for a machine and for another that replayed its journal.
-  std::string journaledState() const;
+  // Stands for everything appended (or replayed) so far.
+  proto::JournalSnapshot journalSnapshot() const;
 
  private:
   template <class Event> void handle(Moment now, Event event);

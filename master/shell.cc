@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/fail_point.h"
 #include "common/rocksdb/rocksdb_journal.h"
 #include "master/manifest_files.h"
 
@@ -22,6 +23,7 @@ namespace sluice::master {
 namespace {
 
 constexpr std::uint64_t kPieceBytes = 1 << 20;
+constexpr std::size_t kSnapshotBytes = 4 << 20;  // of records before a snapshot stands for them: hours of a stream, read in milliseconds
 
 std::string text(const absl::Status& status) { return std::string(status.message().data(), status.message().size()); }
 
@@ -121,8 +123,12 @@ absl::Status Shell::replay() {
     if (bad.ok()) bad = absl::DataLossError("the journal's record " + std::to_string(sequence) + " " + why);
   };
   auto status = journal_->replay(
-      [&](std::uint64_t sequence, std::string_view state) {
-        if (!state.empty()) refuse(sequence, "is a snapshot, which this version does not write");
+      [&](std::uint64_t sequence, std::string_view bytes) {
+        proto::JournalSnapshot state;
+        if (!state.ParseFromArray(bytes.data(), int(bytes.size()))) return refuse(sequence, "is a snapshot that cannot be read");
+        for (const auto& app : state.apps()) appIds_[app.submitted().app()] = app.submitted().app_id();
+        snapshotSize_ = bytes.size();
+        bad = machine_->restore(sequence, state);
       },
       [&](std::uint64_t sequence, std::string_view bytes) {
         proto::JournalRecord record;
@@ -130,6 +136,7 @@ absl::Status Shell::replay() {
         if (!record.ParseFromArray(bytes.data(), int(bytes.size()))) return refuse(sequence, "cannot be read");
         if (record.what_case() == proto::JournalRecord::WHAT_NOT_SET) return refuse(sequence, "was written by a newer version of Sluice");
         note(record);
+        sinceSnapshot_ += bytes.size();
         if (auto applied = machine_->replay(sequence, record); !applied.ok()) bad = applied;
       },
       [&](const std::string& line) { options_.log(line); });
@@ -151,7 +158,18 @@ template <class Event> void Shell::run(Event event) {
   if (closed_) return;
   std::uint64_t before = appended_;
   event(SystemClock::read());
-  if (appended_ != before) journal_->sync();
+  if (appended_ == before) return;
+  journal_->sync();
+  if (sinceSnapshot_ >= std::max(kSnapshotBytes, 2 * snapshotSize_) || SLUICE_FAIL_POINT("master.snapshot")) snapshotJournal();
+}
+
+// Written by the journal's thread, after what it stands for.
+void Shell::snapshotJournal() {
+  std::string state;
+  sinceSnapshot_ = 0;
+  if (!machine_->journalSnapshot().SerializeToString(&state)) return;  // more than a message holds (2 GiB): the records stay
+  snapshotSize_ = state.size();
+  journal_->snapshot(appended_, std::move(state));
 }
 
 void Shell::onSynced(std::uint64_t sequence) {
@@ -189,6 +207,7 @@ std::uint64_t Shell::append(const proto::JournalRecord& record) {
   note(record);
   std::string bytes;
   record.SerializeToString(&bytes);
+  sinceSnapshot_ += bytes.size();
   return appended_ = journal_->append(std::move(bytes));
 }
 

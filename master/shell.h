@@ -51,6 +51,7 @@ class Shell final : public Effects, public LinkHandler {
   absl::Status takeDirectory();
   absl::Status readCluster(std::string& cluster);
   absl::Status replay();
+  void snapshotJournal();
   absl::Status listen(const std::string& cluster);
   void note(const proto::JournalRecord& record);
   // Runs an event of the machine, then has what it appended made durable.
@@ -91,6 +92,7 @@ class Shell final : public Effects, public LinkHandler {
 
   // On the strand.
   std::uint64_t appended_ = 0, durable_ = 0;
+  std::size_t sinceSnapshot_ = 0, snapshotSize_ = 0;  // bytes of records after it, and its own
   std::multimap<std::uint64_t, Held> held_;  // by the sequence they wait for
   std::map<Peer, std::uint64_t> sessions_;   // how many there were
   std::map<std::uint64_t, std::string> appIds_;

@@ -387,10 +387,18 @@ void SimulatedCluster::restartMaster() {
   formerEffects_.push_back(std::move(masterEffects_));
   masterEffects_ = std::make_unique<MasterEffects>(*this, journal);
   master_ = std::make_unique<master::Machine>(masterOptions(), *masterEffects_);
+  // The journal has a snapshot in the middle.
   std::uint64_t sequence = 0;
+  std::unique_ptr<master::Machine> former;
+  absl::Status status;
   for (const auto& record : journal) {
-    if (auto status = master_->replay(++sequence, record); !status.ok()) throw Error(ErrorKind::kLost, std::string(status.message()));
+    if (sequence == journal.size() / 2) {
+      former = std::exchange(master_, std::make_unique<master::Machine>(masterOptions(), *masterEffects_));
+      status.Update(master_->restore(sequence, former->journalSnapshot()));
+    }
+    status.Update(master_->replay(++sequence, record));
   }
+  if (!status.ok()) throw Error(ErrorKind::kLost, std::string(status.message()));
   master_->start(now_);
   for (Peer other : others) {
     after(3'000, 50'000, [this, other] { open(kMasterPeer, other); });

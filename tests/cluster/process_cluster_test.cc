@@ -238,12 +238,16 @@ TEST(LocalCluster, MayHaveASecret) {
 }
 
 // The disk fails under the master's log of facts, after some batches.
-class FailingJournal : public ProcessCluster {
+class FailingJournal : public ProcessCluster, public ::testing::WithParamInterface<const char*> {
  protected:
-  FailingJournal() : ProcessCluster({{"SLUICE_FAIL_POINTS", "journal.before_sync=14:fail"}}) {}
+  FailingJournal() : ProcessCluster({{"SLUICE_FAIL_POINTS", std::string("journal.before_sync=14:fail") + GetParam()}}) {}
 };
+// The next master begins from records, or from a snapshot as it was after any event.
+INSTANTIATE_TEST_SUITE_P(, FailingJournal, ::testing::Values("", ";master.snapshot=fail*"), [](const auto& param) {
+  return std::string(*param.param ? "WithSnapshots" : "WithoutSnapshot");
+});
 
-TEST_F(FailingJournal, EndsTheMasterWithOneLineAndTheNextGoesOn) {
+TEST_P(FailingJournal, EndsTheMasterWithOneLineAndTheNextGoesOn) {
   Program driver(wordCount(), cache());
   source_.waitForConnection();
   source_.send("x y x\n");

@@ -546,7 +546,7 @@ TEST(MasterApplication, ARestartForgetsWhatIsOverAndKeepsWhatIsNot) {
   other.machine = std::make_unique<Machine>(other.options, other);
   other.journal = desk.journal;
   for (std::size_t i = 0; i < desk.journal.size(); ++i) ASSERT_TRUE(other.machine->replay(i + 1, desk.journal[i]).ok());
-  EXPECT_EQ(other.machine->journaledState(), desk.machine->journaledState());
+  EXPECT_TRUE(other.machine->journalSnapshot().SerializeAsString() == desk.machine->journalSnapshot().SerializeAsString());
   other.machine->start(other.now);
   other.sync();
   EXPECT_EQ(other.status("app-20231114221320-0001").state(), "FINISHED");
