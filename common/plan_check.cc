@@ -43,6 +43,11 @@ class Check {
     if (n.partitions() > kMostPartitions || (n.kind() == proto::NODE_SOURCE && std::uint32_t(n.source().inputs_size()) > kMostPartitions)) {
       return refuse(n, "more than " + std::to_string(kMostPartitions) + " partitions");
     }
+    for (const auto& batch : n.source().batches()) {
+      for (const auto& partition : batch.partitions()) {
+        if (partition.partitions_size() != 0) return refuse(n, "partitions of partitions");
+      }
+    }
     if (!isTime(n.slide_ms())) return refuse(n, "a time is out of bounds");
     if (n.told() && (n.kind() == proto::NODE_SOURCE || !n.keep().keep())) return refuse(n, "its partitions cannot be told");
     if (n.keep().state() && (!n.keep().keep() || n.slide_ms() <= 0)) return refuse(n, "a state that is not kept");

@@ -7,21 +7,26 @@
 namespace sluice::master {
 namespace {
 
-template <class Out> void write(const std::deque<SeenFile>& files, Out* out) {
-  for (const auto& file : files) {
+constexpr std::uint32_t kVersion = 1;
+
+// Each write() names all members, so that one that is new does not compile until somebody has thought of it here.
+
+template <class Files, class Out> void write(const Files& files, Out* out) {
+  for (const auto& [path, whenMs] : files) {
     auto& written = *out->Add();
-    written.set_path(file.path), written.set_when_ms(file.whenMs);
+    written.set_path(path), written.set_when_ms(whenMs);
   }
 }
 
 void write(std::int64_t whenMs, const BatchRecord& b, proto::BatchSnapshot& out) {
-  out.set_when_ms(whenMs), out.set_allocated_sequence(b.allocatedSequence), out.set_decided(b.decided);
-  out.set_decided_sequence(b.decidedSequence), out.set_log_position(b.logPosition), out.set_published(b.published);
-  *out.mutable_allocated() = b.allocated;
-  *out.mutable_decision() = b.decision;
-  for (const auto& [output, error] : b.ended) {
-    auto& ended = *out.add_ended();
-    ended.set_output(output), ended.set_error(error);
+  const auto& [allocatedSequence, allocated, plan, decided, decidedSequence, decision, logPosition, ended, published] = b;  // plan: in allocated
+  out.set_when_ms(whenMs), out.set_allocated_sequence(allocatedSequence), out.set_decided(decided);
+  out.set_decided_sequence(decidedSequence), out.set_log_position(logPosition), out.set_published(published);
+  *out.mutable_allocated() = allocated;
+  *out.mutable_decision() = decision;
+  for (const auto& [output, error] : ended) {
+    auto& written = *out.add_ended();
+    written.set_output(output), written.set_error(error);
   }
 }
 
@@ -36,14 +41,15 @@ BatchRecord read(const proto::BatchSnapshot& in) {
 }
 
 void write(std::uint32_t node, const SourceRecord& source, proto::SourceSnapshot& out) {
-  out.set_node(node), out.set_incarnation(source.incarnation), out.set_executor(source.executor);
-  out.set_next_sequence(source.nextSequence), out.set_records_per_second(source.rate);
-  for (const auto& waiting : source.waiting) {
+  const auto& [incarnation, executor, nextSequence, waiting, rate, seenFiles] = source;
+  out.set_node(node), out.set_incarnation(incarnation), out.set_executor(executor);
+  out.set_next_sequence(nextSequence), out.set_records_per_second(rate);
+  for (const auto& [input, afterMs] : waiting) {
     auto& written = *out.add_waiting();
-    *written.mutable_input() = waiting.input;
-    written.set_after_ms(waiting.afterMs);
+    *written.mutable_input() = input;
+    written.set_after_ms(afterMs);
   }
-  write(source.seenFiles, out.mutable_seen_files());
+  write(seenFiles, out.mutable_seen_files());
 }
 
 SourceRecord read(const proto::SourceSnapshot& in) {
@@ -55,29 +61,31 @@ SourceRecord read(const proto::SourceSnapshot& in) {
   return source;
 }
 
-void write(const AppRecord& app, std::uint32_t number, const StreamRecord& s, proto::StreamSnapshot& out) {
+void write(std::uint64_t app, std::uint32_t number, const StreamRecord& s, proto::StreamSnapshot& out) {
+  const auto& [generation, zeroMs, restoredMs, resumedMs, begunMs, plan, captures, properties, defaultPartitions, allocatedMs, decidedMs, publishedMs,
+               batches, sources, checkpoints, countsBefore, seenBefore, retained, ended, error] = s;
   auto& begun = *out.mutable_begun();
-  begun.set_app(app.app), begun.set_stream(number), begun.set_generation(s.generation);
-  begun.set_zero_ms(s.zeroMs), begun.set_restored_ms(s.restoredMs), begun.set_resumed_ms(s.resumedMs), begun.set_begun_ms(s.begunMs);
-  *begun.mutable_plan() = *s.plan;
-  *begun.mutable_captures() = *s.captures;
-  if (s.properties) *begun.mutable_properties() = *s.properties;
-  begun.set_default_partitions(s.defaultPartitions);
-  out.set_allocated_ms(s.allocatedMs), out.set_decided_ms(s.decidedMs), out.set_published_ms(s.publishedMs);
-  for (const auto& [whenMs, batch] : s.batches) write(whenMs, batch, *out.add_batches());
-  for (const auto& [node, source] : s.sources) write(node, source, *out.add_sources());
-  for (const auto& checkpoint : s.checkpoints) {
+  begun.set_app(app), begun.set_stream(number), begun.set_generation(generation);
+  begun.set_zero_ms(zeroMs), begun.set_restored_ms(restoredMs), begun.set_resumed_ms(resumedMs), begun.set_begun_ms(begunMs);
+  *begun.mutable_plan() = *plan;
+  *begun.mutable_captures() = *captures;
+  if (properties) *begun.mutable_properties() = *properties;
+  begun.set_default_partitions(defaultPartitions);
+  out.set_allocated_ms(allocatedMs), out.set_decided_ms(decidedMs), out.set_published_ms(publishedMs);
+  for (const auto& [whenMs, batch] : batches) write(whenMs, batch, *out.add_batches());
+  for (const auto& [node, source] : sources) write(node, source, *out.add_sources());
+  for (const auto& [whenMs, files] : checkpoints) {
     auto& written = *out.add_checkpoints();
-    written.set_when_ms(checkpoint.whenMs);
-    written.mutable_files()->Add(checkpoint.files.begin(), checkpoint.files.end());
+    written.set_when_ms(whenMs);
+    written.mutable_files()->Add(files.begin(), files.end());
   }
-  out.mutable_counts_before()->Add(s.countsBefore.begin(), s.countsBefore.end());
-  write({s.seenBefore.begin(), s.seenBefore.end()}, out.mutable_seen_before());
-  for (const auto& retained : s.retained) {
+  out.mutable_counts_before()->Add(countsBefore.begin(), countsBefore.end());
+  write(seenBefore, out.mutable_seen_before());
+  for (const auto& [node, askMs, computeMs] : retained) {
     auto& written = *out.add_retained();
-    written.set_node(retained.node), written.set_ask_ms(retained.askMs), written.set_compute_ms(retained.computeMs);
+    written.set_node(node), written.set_ask_ms(askMs), written.set_compute_ms(computeMs);
   }
-  out.set_ended(s.ended), out.set_error(s.error);
+  out.set_ended(ended), out.set_error(error);
 }
 
 StreamRecord read(const proto::StreamSnapshot& in) {
@@ -114,22 +122,24 @@ absl::Status check(const proto::StreamSnapshot& in) {
 
 proto::JournalSnapshot JournalState::snapshot() const {
   proto::JournalSnapshot out;
-  out.set_term(term_), out.set_drivers(drivers_);
-  for (const auto& [number, a] : apps_) {
+  out.set_version(kVersion), out.set_term(term_), out.set_drivers(drivers_);
+  for (const auto& [key, record] : apps_) {
+    const auto& [number, driver, appId, driverId, submit, atMs, ended, failed, killed, why, logPosition, driverAttempt, driverWorker, streams, jobs] = record;
     auto& app = *out.add_apps();
     auto& submitted = *app.mutable_submitted();
-    submitted.set_app(number), submitted.set_app_id(a.appId), submitted.set_driver(a.driver), submitted.set_driver_id(a.driverId);
-    submitted.set_at_ms(a.atMs);
-    *submitted.mutable_submit() = a.submit;
-    app.set_ended(a.ended), app.set_failed(a.failed), app.set_killed(a.killed), app.set_why(a.why), app.set_log_position(a.logPosition);
-    app.set_driver_attempt(a.driverAttempt), app.set_driver_worker(a.driverWorker);
-    for (const auto& [stream, s] : a.streams) write(a, stream, s, *app.add_streams());
-    for (const auto& [job, decided] : a.jobs) *app.add_jobs() = decided;
+    submitted.set_app(number), submitted.set_app_id(appId), submitted.set_driver(driver), submitted.set_driver_id(driverId);
+    submitted.set_at_ms(atMs);
+    *submitted.mutable_submit() = submit;
+    app.set_ended(ended), app.set_failed(failed), app.set_killed(killed), app.set_why(why), app.set_log_position(logPosition);
+    app.set_driver_attempt(driverAttempt), app.set_driver_worker(driverWorker);
+    for (const auto& [stream, s] : streams) write(number, stream, s, *app.add_streams());
+    for (const auto& [job, decided] : jobs) *app.add_jobs() = decided;
   }
   return out;
 }
 
 absl::Status JournalState::restore(std::uint64_t sequence, const proto::JournalSnapshot& in) {
+  if (in.version() > kVersion) return absl::FailedPreconditionError("the journal was written by a newer version; start the master of that version");
   *this = {};
   last_ = sequence, term_ = in.term(), drivers_ = in.drivers();
   for (const auto& app : in.apps()) {

@@ -63,8 +63,7 @@ class SLUICE_INTERNAL Machine : public sluice::Machine {
 
   // One line per application and one per worker, for --status and pages.
   std::string describe() const;
-  // All that replay rebuilds, as text: equal for a machine and for another that replayed its journal.
-  // Stands for everything appended (or replayed) so far.
+  // All that replay rebuilds: equal for a machine and for another that replayed its journal. Stands for everything appended (or replayed) so far.
   proto::JournalSnapshot journalSnapshot() const;
 
  private:

@@ -119,6 +119,7 @@ absl::Status Shell::listen(const std::string& cluster) {
 
 absl::Status Shell::replay() {
   absl::Status bad;
+  std::uint64_t begun = 0;
   auto refuse = [&](std::uint64_t sequence, const char* why) {
     if (bad.ok()) bad = absl::DataLossError("the journal's record " + std::to_string(sequence) + " " + why);
   };
@@ -127,7 +128,7 @@ absl::Status Shell::replay() {
         proto::JournalSnapshot state;
         if (!state.ParseFromArray(bytes.data(), int(bytes.size()))) return refuse(sequence, "is a snapshot that cannot be read");
         for (const auto& app : state.apps()) appIds_[app.submitted().app()] = app.submitted().app_id();
-        snapshotSize_ = bytes.size();
+        snapshotSize_ = bytes.size(), begun = sequence;
         bad = machine_->restore(sequence, state);
       },
       [&](std::uint64_t sequence, std::string_view bytes) {
@@ -141,6 +142,10 @@ absl::Status Shell::replay() {
       },
       [&](const std::string& line) { options_.log(line); });
   appended_ = durable_ = journal_->last();
+  if (status.ok() && bad.ok() && appended_ != 0) {
+    options_.log("goes on after record " + std::to_string(appended_) + " of the journal" +
+                 (begun != 0 ? ", from a snapshot at " + std::to_string(begun) : ""));
+  }
   return status.ok() ? bad : status;
 }
 
@@ -151,6 +156,7 @@ void Shell::close() {
   if (timers_) timers_->close();
   strand_.post([this] { closed_ = true; });
   if (files_) files_->close();
+  strand_.drain();      // an event may run on the journal's thread
   journal_.reset();  // what was appended is written; a sync under way ends first
 }
 

@@ -387,16 +387,15 @@ void SimulatedCluster::restartMaster() {
   formerEffects_.push_back(std::move(masterEffects_));
   masterEffects_ = std::make_unique<MasterEffects>(*this, journal);
   master_ = std::make_unique<master::Machine>(masterOptions(), *masterEffects_);
-  // The journal has a snapshot in the middle.
-  std::uint64_t sequence = 0;
-  std::unique_ptr<master::Machine> former;
+  // The journal has a snapshot after all records, some, or none: as its length falls.
+  std::size_t snapshotAt = journal.size() * (journal.size() % 4) / 3;
   absl::Status status;
-  for (const auto& record : journal) {
-    if (sequence == journal.size() / 2) {
-      former = std::exchange(master_, std::make_unique<master::Machine>(masterOptions(), *masterEffects_));
-      status.Update(master_->restore(sequence, former->journalSnapshot()));
+  for (std::size_t i = 0; i <= journal.size(); ++i) {
+    if (i == snapshotAt) {
+      auto former = std::exchange(master_, std::make_unique<master::Machine>(masterOptions(), *masterEffects_));
+      status.Update(master_->restore(i, former->journalSnapshot()));
     }
-    status.Update(master_->replay(++sequence, record));
+    if (i < journal.size()) status.Update(master_->replay(i + 1, journal[i]));
   }
   if (!status.ok()) throw Error(ErrorKind::kLost, std::string(status.message()));
   master_->start(now_);

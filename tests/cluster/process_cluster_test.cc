@@ -260,6 +260,7 @@ TEST_P(FailingJournal, EndsTheMasterWithOneLineAndTheNextGoesOn) {
   EXPECT_NE(errors.back().find("Input/output error"), std::string::npos) << master_.describe();
   Program next({"sluice-master", "--port", url_.substr(url_.rfind(':') + 1), "--work-dir", folder_.path("master")});
   next.waitForLine("sluice://");  // executors and receivers go on as if nothing had been
+  EXPECT_EQ(next.describe().find(", from a snapshot at ") != std::string::npos, *GetParam() != 0) << next.describe();
   source_.send("x z\n");
   waitForCounts(driver, {{"x", 3}, {"y", 1}, {"z", 1}});
   driver.signal(SIGTERM);

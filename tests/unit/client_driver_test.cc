@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <thread>
@@ -256,6 +257,7 @@ TEST_F(DriverTest, ACheckpointLetsItsShuffleGo) {
   std::size_t jobs = cluster.jobs().size();
   context.range(0, 4).collect();
   EXPECT_EQ(cluster.jobs()[jobs].gone_size(), 1);
+  std::filesystem::remove_all(directory);
 }
 
 TEST(DriverConf, WithoutReuseNothingIsNamed) {

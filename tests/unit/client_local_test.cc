@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <sluice/streaming.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -152,7 +153,7 @@ TEST(LocalBatch, SortsOverPartitions) {
 
 TEST(LocalBatch, TextFilesAndDirectories) {
   namespace fs = std::filesystem;
-  fs::path root = fs::path(testing::TempDir()) / "sluice-local-test";
+  fs::path root = fs::path(testing::TempDir()) / ("sluice-local-test-" + std::to_string(::getpid()));
   fs::remove_all(root);
   fs::create_directories(root / "in");
   std::ofstream(root / "in/a.txt") << "one\ntwo\r\n\nlast without end";

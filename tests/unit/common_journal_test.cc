@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -156,6 +157,32 @@ TEST_F(RocksdbJournalTest, ASnapshotReplacesWhatIsBelowIt) {
   EXPECT_EQ(copy->append("next"), 501u);
 }
 
+TEST_F(RocksdbJournalTest, RecordsGoThatASnapshotStandsFor) {
+  auto journal = open(dir_);
+  replay(*journal);
+  fill(*journal, 1, 500);
+  journal->snapshot(300, "the state after 300");
+  journal->snapshot(400, "the state after 400");  // in place of the one before, if that is not written yet
+  journal.reset();
+  rocksdb::DB* opened = nullptr;
+  ASSERT_TRUE(rocksdb::DB::OpenForReadOnly({}, dir_, &opened).ok());
+  std::unique_ptr<rocksdb::DB> db(opened);
+  std::unique_ptr<rocksdb::Iterator> it(db->NewIterator({}));
+  int records = 0;
+  for (it->Seek("r"); it->Valid() && it->key()[0] == 'r'; it->Next()) ++records;
+  EXPECT_EQ(records, 100);
+}
+
+TEST_F(RocksdbJournalTest, ASnapshotThatCannotBeWrittenIsToldOnce) {
+  auto journal = open(dir_);
+  replay(*journal);
+  Synced synced(*journal);
+  fill(*journal, 1, 3);
+  FailPoint broken("journal.before_snapshot");
+  journal->snapshot(3, "all");
+  EXPECT_EQ(synced.failed(), "the journal in " + dir_ + " cannot be written: IO error: Input/output error");
+}
+
 TEST_F(RocksdbJournalTest, SyncedRecordsAndAppendedOnesSurviveACrashOfTheProcess) {
   auto journal = open(dir_);
   replay(*journal);
@@ -210,7 +237,12 @@ TEST_F(RocksdbJournalTest, ATornTailIsDroppedAndTold) {
 TEST_F(RocksdbJournalTest, EveryCutLeavesABeginning) {
   auto journal = open(dir_);
   replay(*journal);
-  fill(*journal, 1, 30);
+  fill(*journal, 1, 20);
+  Synced synced(*journal);
+  journal->snapshot(15, std::string(500, 's'));
+  journal->sync();
+  synced.until(20);
+  fill(*journal, 21, 30);
   std::string original = crashed(), copy = (root_ / "cut").string();
   std::uint64_t before = 0;
   for (std::uintmax_t size = 60; size <= fs::file_size(newestLog(original)); size += 97) {
@@ -220,9 +252,11 @@ TEST_F(RocksdbJournalTest, EveryCutLeavesABeginning) {
     auto cut = open(copy);
     auto replayed = replay(*cut);
     ASSERT_EQ(replayed.error, "") << size;
-    ASSERT_GE(replayed.records.size(), before) << size;
-    before = replayed.records.size();
-    expectRecords(replayed, 1, before);
+    std::uint64_t end = replayed.snapshotSequence + replayed.records.size();
+    ASSERT_GE(end, before) << size;
+    before = end;
+    EXPECT_TRUE(replayed.snapshotSequence == 0 || (replayed.snapshotSequence == 15 && replayed.snapshot == std::string(500, 's'))) << size;
+    expectRecords(replayed, replayed.snapshotSequence + 1, before);
     EXPECT_LE(replayed.warnings.size(), 1u);
   }
   EXPECT_GE(before, 25u);

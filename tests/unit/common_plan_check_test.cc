@@ -66,6 +66,8 @@ TEST(PlanCheck, RefusesWhatCannotRun) {
 
 TEST(PlanCheck, RefusesWhatWouldTakeTheMastersMemory) {
   EXPECT_EQ(said([](proto::Plan& plan) { plan.mutable_nodes(1)->set_partitions(4'000'000'000u); }), "map at app.cc:7: more than 1048576 partitions");
+  EXPECT_EQ(said([](proto::Plan& plan) { plan.mutable_nodes(0)->mutable_source()->add_batches()->add_partitions()->add_partitions(); }),
+            "map at app.cc:7: partitions of partitions");
   EXPECT_EQ(said([](proto::Plan& plan) {  // twice as many with each union
               plan.mutable_nodes(0)->mutable_source()->add_inputs();
               for (std::uint32_t id = 2; id < 60; ++id) addNode(plan, proto::NODE_UNION, {id, id});

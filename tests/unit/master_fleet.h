@@ -27,6 +27,25 @@ inline void withPlan(proto::RunJob& run, const proto::Plan& plan) {
   for (int i = 0; i < plan.nodes_size(); ++i) run.mutable_captures()->add_nodes();
 }
 
+// A machine on a journal that has a snapshot after a number of records.
+inline std::unique_ptr<Machine> replayed(const Options& options, Effects& effects, const std::vector<proto::JournalRecord>& journal, std::size_t snapshotAt) {
+  auto machine = std::make_unique<Machine>(options, effects);
+  for (std::size_t i = 0; i <= journal.size(); ++i) {
+    if (i == snapshotAt) {
+      auto former = std::exchange(machine, std::make_unique<Machine>(options, effects));
+      proto::JournalSnapshot snapshot;
+      EXPECT_TRUE(snapshot.ParseFromString(former->journalSnapshot().SerializeAsString()));
+      EXPECT_TRUE(machine->restore(i, snapshot).ok());
+    }
+    if (i < journal.size()) EXPECT_TRUE(machine->replay(i + 1, journal[i]).ok());
+  }
+  return machine;
+}
+// After all records, at some, or at none: as the journal's length falls.
+inline std::unique_ptr<Machine> replayed(const Options& options, Effects& effects, const std::vector<proto::JournalRecord>& journal) {
+  return replayed(options, effects, journal, journal.size() * (journal.size() % 4) / 3);
+}
+
 class Fleet : public Effects {
  public:
   explicit Fleet(int executors = 3, std::uint32_t slots = 2, std::vector<std::string> conf = {}) : slots_(slots), conf_(std::move(conf)) {
@@ -122,24 +141,10 @@ class Fleet : public Effects {
     executors[id]->tellAgain();
   }
 
-  // A machine on the journal of this one, which has a snapshot at a record.
-  std::unique_ptr<Machine> replayed(std::size_t snapshotAt) {
-    std::unique_ptr<Machine> machine;
-    auto restored = std::make_unique<Machine>(options, *this);
-    for (std::size_t i = 0; i < journal.size(); ++i) {
-      if (i == snapshotAt) {
-        machine = std::exchange(restored, std::make_unique<Machine>(options, *this));
-        EXPECT_TRUE(restored->restore(i, machine->journalSnapshot()).ok());
-      }
-      EXPECT_TRUE(restored->replay(i + 1, journal[i]).ok());
-    }
-    return restored;
-  }
   // Another master, on this one's journal; what was under way is lost, and nobody has a session with it.
   void restart() {
     queue.clear(), timers.clear();
-    ++restarts;
-    machine = replayed(journal.size() * restarts / (restarts + 1));
+    machine = replayed(options, *this, journal);
     machine->start(now);
   }
   void sync() {
@@ -295,7 +300,7 @@ class Fleet : public Effects {
     std::string state = machine->journalSnapshot().SerializeAsString();
     for (std::size_t at = 0; at <= 8; ++at) {
       std::size_t snapshotAt = journal.size() * at / 8;
-      EXPECT_TRUE(replayed(snapshotAt)->journalSnapshot().SerializeAsString() == state) << "with a snapshot at " << snapshotAt;
+      EXPECT_TRUE(replayed(options, *this, journal, snapshotAt)->journalSnapshot().SerializeAsString() == state) << "with a snapshot at " << snapshotAt;
     }
   }
 
@@ -309,7 +314,6 @@ class Fleet : public Effects {
   std::map<TimerName, Moment> timers;
   std::vector<std::string> logged;
   std::vector<proto::JournalRecord> journal;
-  std::size_t restarts = 0;
   std::vector<proto::Manifest> manifests;
   std::optional<proto::Manifest> manifest;
   std::vector<EnvelopePtr> toDriver;
