@@ -102,9 +102,30 @@ TEST(MasterFiles, APlannerThatMovesIsToldWhatWasSeen) {
   fleet.settle();
   EXPECT_EQ(fleet.start().listed_ms(), kZero + 8000);
   auto seen = seenOf(fleet.start());
+  ASSERT_FALSE(seen.empty());
   EXPECT_EQ(seen.front(), (std::pair<std::string, std::int64_t>("/in/3", 3000))) << "as far back as the window may reach: 3 s, and two batches";
   EXPECT_EQ(seen.back(), (std::pair<std::string, std::int64_t>("/in/8", 8000)));
   fleet.expectReplays();
+}
+
+TEST(MasterFiles, AnotherMastersPlannerIsToldWhatWasSeen) {
+  Files fleet;
+  fleet.startStream(ofFiles());
+  for (int t = 1; t <= 8; ++t) {
+    fleet.advance(t == 1 ? 500 : 1000);
+    fleet.offer(t * 1000, {"/in/" + std::to_string(t)});
+  }
+  std::uint64_t lost = fleet.planner();
+  fleet.restartFromSnapshot();
+  fleet.executors.erase(lost);
+  for (const auto& [id, executor] : fleet.executors) fleet.join(id, true);
+  fleet.settle();
+  fleet.advance(10'000);
+  EXPECT_EQ(fleet.start().listed_ms(), kZero + 8000);
+  auto seen = seenOf(fleet.start());
+  ASSERT_FALSE(seen.empty());
+  EXPECT_EQ(seen.front(), (std::pair<std::string, std::int64_t>("/in/3", 3000)));
+  EXPECT_EQ(seen.back(), (std::pair<std::string, std::int64_t>("/in/8", 8000)));
 }
 
 TEST(MasterFiles, ARestoredPlannerGoesOnWhereTheCheckpointWas) {

@@ -142,9 +142,11 @@ class Fleet : public Effects {
   }
 
   // Another master, on this one's journal; what was under way is lost, and nobody has a session with it.
-  void restart() {
+  void restart() { restartFrom(replayed(options, *this, journal)); }
+  void restartFromSnapshot() { restartFrom(replayed(options, *this, journal, journal.size())); }  // which says everything
+  void restartFrom(std::unique_ptr<Machine> next) {
     queue.clear(), timers.clear();
-    machine = replayed(options, *this, journal);
+    machine = std::move(next);
     machine->start(now);
   }
   void sync() {

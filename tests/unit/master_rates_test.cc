@@ -204,7 +204,7 @@ TEST_F(Backpressure, AnotherMasterGoesOnAtTheRate) {
   fleet.startStream(counting());
   for (int k = 1; k <= 3; ++k) batch(fleet, k, 1000, 500);
   for (std::uint64_t id : {1, 2, 3}) fleet.executors[id]->started.clear();
-  fleet.restart();
+  fleet.restartFromSnapshot();
   for (std::uint64_t id : {1, 2, 3}) fleet.join(id, true);
   fleet.settle();
   int started = 0;
