@@ -561,6 +561,9 @@ TEST(MasterApplication, ARestartForgetsWhatIsOverAndKeepsWhatIsNot) {
 TEST(MasterApplication, ANewerJournalIsRefused) {
   Desk desk;
   EXPECT_FALSE(desk.machine->replay(99, proto::JournalRecord()).ok());
+  proto::JournalSnapshot newer;
+  newer.set_version(1'000);
+  EXPECT_EQ(desk.machine->restore(99, newer).message(), "the journal was written by a newer version; start the master of that version");
 }
 
 TEST(MasterApplication, WhoWaitsForAnEndIsToldOnce) {
