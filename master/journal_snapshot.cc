@@ -10,7 +10,6 @@ namespace {
 constexpr std::uint32_t kVersion = 1;
 
 // Each write() names all members, so that one that is new does not compile until somebody has thought of it here.
-
 template <class Files, class Out> void write(const Files& files, Out* out) {
   for (const auto& [path, whenMs] : files) {
     auto& written = *out->Add();

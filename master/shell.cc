@@ -23,7 +23,7 @@ namespace sluice::master {
 namespace {
 
 constexpr std::uint64_t kPieceBytes = 1 << 20;
-constexpr std::size_t kSnapshotBytes = 4 << 20;  // of records before a snapshot stands for them: hours of a stream, read in milliseconds
+constexpr std::size_t kSnapshotBytes = 4 << 20;  // of records before a snapshot stands for them: an hour or two of one-second batches, read in some 50 ms
 
 std::string text(const absl::Status& status) { return std::string(status.message().data(), status.message().size()); }
 

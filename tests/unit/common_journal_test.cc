@@ -173,7 +173,7 @@ TEST_F(RocksdbJournalTest, RecordsGoThatASnapshotStandsFor) {
   EXPECT_EQ(records, 100);
 }
 
-TEST_F(RocksdbJournalTest, ASnapshotThatCannotBeWrittenIsToldOnce) {
+TEST_F(RocksdbJournalTest, ASnapshotThatCannotBeWrittenIsTold) {
   auto journal = open(dir_);
   replay(*journal);
   Synced synced(*journal);
